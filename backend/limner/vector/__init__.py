@@ -1,0 +1,1 @@
+"""Strokes, their differentiable rasterizer, and SVG."""

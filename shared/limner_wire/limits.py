@@ -1,0 +1,20 @@
+"""Every bound in one place. Front ends show them in forms; the backend holds them."""
+
+from __future__ import annotations
+
+PROMPT_CHARS = 2_000
+PROMPTS = 16
+
+STROKES_MIN, STROKES_MAX = 1, 4_096
+STEPS_MIN, STEPS_MAX = 1, 20_000
+CANVAS_MIN_PX, CANVAS_MAX_PX = 16, 4_096
+SEED_MAX = 2**53 - 1  # exact in JSON and in a browser
+
+IMAGE_BYTES = 32 * 2**20
+IMAGE_SIDE_PX = 4_096
+IMAGE_AREA_PX = 16_800_000
+
+SVG_BYTES = 8 * 2**20
+SVG_COMMANDS = 100_000  # path commands over the whole file
+SVG_DEPTH = 64
+COORDINATE_MAX_PX = 1e6
