@@ -1,0 +1,46 @@
+# Every target does the set-up that it needs. PYTHON names another interpreter (3.11 or newer).
+PYTHON ?= python3
+PROMPT ?= a red apple
+OUT ?= drawing.svg
+ARGS ?=
+
+ifeq ($(OS),Windows_NT)
+BIN := .venv/Scripts
+else
+BIN := .venv/bin
+endif
+
+.PHONY: setup draw test check bench corpus clean
+
+setup: .venv/ready
+draw: .venv/ready
+	@$(BIN)/limner draw "$(PROMPT)" --out "$(OUT)" $(ARGS)
+test: .venv/ready-to-test
+	$(BIN)/python -m pytest $(ARGS)
+check: .venv/ready-to-test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+bench: .venv/ready
+	$(BIN)/limner bench strokes
+	$(BIN)/limner bench draw
+# The art that the starter models are trained on: fetched into the ignored cache, never committed.
+corpus: .venv/ready-to-test
+	mkdir -p .cache/corpus
+	npm install --prefix .cache/corpus --no-audit --no-fund --no-save @iconify-json/noto \
+		@iconify-json/noto-v1 @iconify-json/fluent-emoji @iconify-json/fluent-emoji-flat \
+		@iconify-json/fxemoji @iconify-json/emojione @iconify-json/twemoji emojibase-data
+	$(BIN)/limner train corpus --icons .cache/corpus/node_modules
+
+.venv/bin/uv:
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet uv
+.venv/ready: pyproject.toml | .venv/bin/uv
+	$(BIN)/uv pip install --quiet --python .venv --editable .
+	$(BIN)/limner doctor > .venv/doctor.txt || { cat .venv/doctor.txt; exit 1; }
+	touch $@
+.venv/ready-to-test: .venv/ready
+	$(BIN)/uv pip install --quiet --python .venv --editable ".[test,video]"
+	touch $@
+clean:
+	rm -rf .venv dist build

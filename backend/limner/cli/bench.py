@@ -1,0 +1,51 @@
+"""`limner bench`: the rasterizer's time on its scenes, and where a drawing step's time goes."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+
+def register(app: typer.Typer, name: str) -> None:
+    """Put the commands into the program."""
+    group = typer.Typer(no_args_is_help=True)
+    group.command("strokes")(strokes)
+    group.command("draw")(draw)
+    app.add_typer(group, name=name, help="Measure this machine.")
+
+
+def strokes(
+    as_json: Annotated[bool, typer.Option("--json", help="print JSON, and nothing else")] = False,
+) -> None:
+    """Time the rasterizer on eight scenes, on one thread and on all, beside diffvg."""
+    from limner.vector import bench
+
+    rows = bench.measure()
+    if as_json:
+        typer.echo(json.dumps(rows))
+    else:
+        Console().print(bench.table(rows))
+
+
+def draw(
+    model: Annotated[str | None, typer.Option("--model", help="NAME")] = None,
+    steps: Annotated[int, typer.Option("--steps", help="steps to measure")] = 60,
+    as_json: Annotated[bool, typer.Option("--json", help="print JSON, and nothing else")] = False,
+) -> None:
+    """Time a CLIPDraw step and its parts, at the default settings."""
+    from limner.methods import bench
+
+    figures = bench.measure(model, steps)
+    if as_json:
+        typer.echo(json.dumps(figures))
+        return
+    table = Table("part of a step", "ms (median)", "share", box=None)
+    for name, ms in figures["parts_ms"].items():
+        table.add_row(name, f"{ms:.2f}", f"{ms / figures['step_ms']:.0%}")
+    table.add_row("whole step", f"{figures['step_ms']:.2f}", "")
+    Console().print(table)
+    typer.echo(f"all but CLIP: {figures['all_but_clip']:.0%} of the step ({figures['about']})")

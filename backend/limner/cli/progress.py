@@ -1,0 +1,85 @@
+"""What a run shows in the terminal: a bar with step, loss, speed and the time left, on stderr."""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeRemainingColumn,
+)
+
+from limner.methods.base import Preview
+
+SHOWN_EVERY_S = 0.1
+
+
+class Bar:
+    """A progress bar fed with previews; nothing is shown before the first."""
+
+    def __init__(self, progress: Progress, headline: str, runs: int) -> None:
+        self._progress, self._headline, self._runs = progress, headline, runs
+        self._task: TaskID | None = None
+        self._turn, self._start, self._shown = -1, 0.0, 0.0
+
+    def __call__(self, turn: int, preview: Preview) -> None:
+        now = time.monotonic()
+        if self._task is None:
+            self._progress.console.print(self._headline, highlight=False)
+            self._progress.start()
+            self._task = self._progress.add_task("drawing", figures="")
+        if turn != self._turn:
+            self._turn, self._start, self._shown = turn, now, 0.0
+            name = f"drawing {turn + 1}/{self._runs}" if self._runs > 1 else "drawing"
+            self._progress.reset(self._task, total=preview.total, description=name)
+        if now - self._shown < SHOWN_EVERY_S and preview.step < preview.total:
+            return  # reading a loss waits for the device
+        self._shown = now
+        speed = (preview.step - 1) / max(now - self._start, 1e-9)
+        losses = "  ".join(f"{k} {float(v):.4f}" for k, v in preview.losses.items())
+        figures = f"{losses}  {speed:.1f} it/s"
+        self._progress.update(self._task, completed=preview.step, figures=figures)
+
+
+@contextmanager
+def shown(headline: str, *, quiet: bool, runs: int = 1) -> Iterator[Bar]:
+    """A bar on stderr while the block runs; none on a quiet run or without a terminal."""
+    console = Console(stderr=True, quiet=quiet)
+    columns = (
+        TextColumn("{task.description}"), BarColumn(None), MofNCompleteColumn(),
+        TextColumn("{task.fields[figures]}"), TimeRemainingColumn(),
+    )  # fmt: skip
+    progress = Progress(*columns, console=console, transient=False)
+    try:
+        yield Bar(progress, headline, runs)
+    finally:
+        if progress.live.is_started:
+            progress.stop()
+
+
+@contextmanager
+def stopping() -> Iterator[threading.Event]:
+    """An event that the first Ctrl-C (or SIGTERM) sets; the second ends the program at once."""
+    stop = threading.Event()
+
+    def on_signal(number: int, frame: FrameType | None) -> None:
+        if stop.is_set():
+            raise KeyboardInterrupt
+        stop.set()
+
+    kept = {n: signal.signal(n, on_signal) for n in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stop
+    finally:
+        for number, handler in kept.items():
+            signal.signal(number, handler)

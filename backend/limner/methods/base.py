@@ -1,0 +1,112 @@
+"""What every method is: set up once, stepped until done, asked for its result.
+
+Whoever runs a method (a command, a worker) does what is the same for all of them: stopping,
+pausing, changing the settings between steps, throttling what is shown. A method does one
+iteration at a time and knows nothing of that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Protocol, TypeVar
+
+import torch
+from torch import Tensor
+
+from limner.models.clip import Weighted
+from limner.vector.strokes import Strokes
+
+P = TypeVar("P", contravariant=True)
+S = TypeVar("S")
+
+WHITE = (1.0, 1.0, 1.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """What the artist gives beside the settings.
+
+    Attributes:
+        size: (height, width) of the canvas in pixels.
+        background: (3, H, W) in [0, 1] to draw over, or None for white paper.
+        picture: (3, H, W) to begin from: strokes are first fitted to it.
+        strokes: strokes to begin from, in canvas pixels.
+        mask: (H, W) in [0, 1]; where it is 0 the background stays as it is.
+    """
+
+    size: tuple[int, int]
+    background: Tensor | None = None
+    picture: Tensor | None = None
+    strokes: Strokes | None = None
+    mask: Tensor | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Models:
+    """The networks that a method may use."""
+
+    clips: Sequence[Weighted] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """Where a run stands after a step. Nothing is copied off the device before someone looks.
+
+    Attributes:
+        strokes: the drawing so far; the tensors change with the next step.
+        losses: by name; 0-d tensors.
+        notice: something that the artist should know, in words.
+    """
+
+    step: int
+    total: int
+    strokes: Strokes
+    losses: Mapping[str, Tensor] = field(default_factory=dict)
+    notice: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What a run ends with.
+
+    Attributes:
+        strokes: the drawing, in canvas pixels.
+        size: (height, width) of the canvas in pixels.
+        background: (3, H, W), or None for white paper.
+        score: how near it is to what was asked; higher is nearer.
+        about: settings, figures and notices to be kept with the drawing; JSON values.
+    """
+
+    strokes: Strokes
+    size: tuple[int, int]
+    background: Tensor | None
+    score: float
+    about: Mapping[str, Any]
+
+
+class Method(Protocol[P, S]):
+    """One way of making a picture; see the module's text."""
+
+    name: ClassVar[str]
+    params: ClassVar[type[Any]]
+
+    def setup(self, params: P, inputs: Inputs, models: Models, device: torch.device) -> S:
+        """Check the settings and make the state before the first step.
+
+        Raises:
+            LimnerError: BAD_INPUT if a setting is out of bounds or the inputs don't fit it.
+        """
+        ...
+
+    def step(self, state: S, params: P) -> Preview:
+        """ONE iteration; the settings may have changed since the last.
+
+        Raises:
+            LimnerError: NOT_FINITE if the run can't go on.
+        """
+        ...
+
+    def result(self, state: S) -> Result:
+        """The drawing as it stands, finished as the method finishes drawings."""
+        ...

@@ -1,0 +1,145 @@
+"""Which CLIP models there are, which lie on this machine, and which draws best.
+
+A model on this machine is a folder as open_clip reads it (`local-dir:`): `open_clip_config.json`,
+weights, and our `card.json` with where it came from and its licence. The starter comes with
+Limner; others lie in the user's data folder, put there by `limner models pull` or `add`, or in
+the Hugging Face cache, put there by another program. Nothing is fetched here: `models.store` does
+that, when it is asked to.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import platformdirs
+from limner_wire.errors import ErrorCode, LimnerError
+
+from limner.models.loading import read_json
+
+STARTER = "starter"
+STARTER_FOLDER = Path(__file__).parent.parent / "starter" / "clip"
+CONFIG = "open_clip_config.json"
+WEIGHTS = ("model.safetensors", "open_clip_model.safetensors", "open_clip_pytorch_model.bin")
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """A published model that `limner models pull` knows by name.
+
+    Attributes:
+        repository: on the Hugging Face hub, with open_clip's config and weights in it.
+        draws: how well it draws, 0 to 9; the best on the machine is the default. Adversarially
+            fine-tuned towers stand first: their gradients follow shapes (CLIPAG, arXiv 2306.16805).
+    """
+
+    name: str
+    repository: str
+    licence: str
+    size_mb: int
+    draws: int
+    note: str
+
+
+PUBLISHED = (
+    Published("FARE4-convnext-base", "chs20/FARE4-convnext_base_w-laion2B-s13B-b82K-augreg",
+              "MIT", 717, 9, "adversarially fine-tuned ConvNeXt: shapes rather than noise"),
+    Published("FARE2-ViT-L-14", "chs20/fare2-clip", "MIT", 1710, 8,
+              "adversarially fine-tuned ViT-L/14"),
+    Published("ViT-L-14", "timm/vit_large_patch14_clip_224.openai", "MIT", 1710, 5,
+              "OpenAI's largest at 224 px"),
+    Published("ViT-B-16", "timm/vit_base_patch16_clip_224.openai", "MIT", 599, 4,
+              "OpenAI's, finer patches"),
+    Published("ViT-B-32", "timm/vit_base_patch32_clip_224.openai", "MIT", 605, 3,
+              "the model of the CLIPDraw paper"),
+)  # fmt: skip
+STARTER_DRAWS = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Installed:
+    """A model that lies on this machine."""
+
+    name: str
+    folder: Path
+    weights: Path
+    card: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def draws(self) -> int:
+        """How well it draws, 0 to 9; a model that nobody has judged stands above the starter."""
+        known = {p.name: p.draws for p in PUBLISHED} | {STARTER: STARTER_DRAWS}
+        return known.get(self.name, 2)
+
+
+def models_folder() -> Path:
+    """Where the user's models lie; `LIMNER_MODELS` names another place."""
+    named = os.environ.get("LIMNER_MODELS")
+    return Path(named) if named else platformdirs.user_data_path("limner") / "models"
+
+
+def installed() -> list[Installed]:
+    """The models on this machine, the one that draws best first."""
+    folders = {STARTER: STARTER_FOLDER}
+    folders |= {p.name: f for p in PUBLISHED if (f := _cached(p)) is not None}
+    if models_folder().is_dir():
+        folders |= {f.name: f for f in sorted(models_folder().iterdir())}
+    found = [m for name, folder in folders.items() if (m := at(folder, name)) is not None]
+    return sorted(found, key=lambda m: (-m.draws, m.name))
+
+
+def at(folder: Path, name: str) -> Installed | None:
+    """The model in a folder, if open_clip could read one there."""
+    weights = next((folder / w for w in WEIGHTS if (folder / w).is_file()), None)
+    if weights is None or not (folder / CONFIG).is_file():
+        return None
+    card = folder / "card.json"
+    return Installed(name, folder, weights, read_json(card) if card.is_file() else {})
+
+
+def _cached(model: Published) -> Path | None:
+    """Where the Hugging Face cache holds a model that another program fetched."""
+    from huggingface_hub import try_to_load_from_cache
+
+    config = try_to_load_from_cache(model.repository, CONFIG)
+    return Path(config).parent if isinstance(config, str) else None
+
+
+def find(name: str | None) -> Installed:
+    """The model of that name or folder; the one that draws best when none is named.
+
+    Raises:
+        LimnerError: UNKNOWN_MODEL, with what to do about it.
+    """
+    here = installed()
+    if name is None:
+        if here:
+            return here[0]
+        raise LimnerError(
+            ErrorCode.UNKNOWN_MODEL,
+            "The starter model is missing from this installation.",
+            "Install Limner again, or name a model with --model.",
+        )
+    for model in here:
+        if model.name == name:
+            return model
+    if (given := at(Path(name), Path(name).name)) is not None:
+        return given
+    raise LimnerError(ErrorCode.UNKNOWN_MODEL, *_unknown(name, [m.name for m in here]))
+
+
+def published(name: str) -> Published | None:
+    """What `limner models pull` would fetch under this name."""
+    return next((p for p in PUBLISHED if p.name == name), None)
+
+
+def _unknown(name: str, here: list[str]) -> tuple[str, str]:
+    if published(name):
+        return f"Model {name!r} is not on this machine.", f"Fetch it: limner models pull {name}"
+    return (
+        f"There is no model {name!r}.",
+        f"On this machine: {', '.join(here) or 'none'}. `limner models list` shows all.",
+    )

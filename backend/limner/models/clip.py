@@ -1,0 +1,143 @@
+"""CLIP, always through open_clip: texts and pictures to unit vectors in one space.
+
+`load` opens any model folder that open_clip can read, the starter among them. A `Clip` takes
+pictures in [0, 1] at its own input size; how they are cut out of a drawing is `losses.cutouts`.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import open_clip
+import torch
+import torch.nn.functional as F
+from limner_wire.errors import ErrorCode, LimnerError
+from torch import Tensor, nn
+
+from limner.models import conv_tower  # noqa: F401  (registers the starter's tower with timm)
+from limner.models.catalog import Installed, find
+from limner.models.loading import read_weights
+
+
+@dataclass(frozen=True, slots=True)
+class Weighted:
+    """A CLIP and how much it counts beside others."""
+
+    clip: Clip
+    weight: float = 1.0
+
+
+class Clip:
+    """A frozen CLIP.
+
+    Attributes:
+        name: as the catalogue has it.
+        size_px: the side of the square pictures that it takes.
+        recipe: settings that draw better with this model than the papers' constants, by
+            parameter name; from the model's card.
+    """
+
+    def __init__(self, model: Installed, device: torch.device) -> None:
+        source = f"local-dir:{model.folder}"
+        try:
+            with quietly():
+                network = open_clip.create_model(source, load_weights=False)
+            weights = read_weights(model.weights)
+            network.load_state_dict({k: v.float() for k, v in weights.items()}, strict=True)
+        except (RuntimeError, ValueError, KeyError) as problem:
+            reason = str(problem).splitlines()[0]
+            raise LimnerError(
+                ErrorCode.UNKNOWN_MODEL,
+                f"Model {model.name!r} can't be loaded: {reason[:200]}",
+                "Fetch or add it again; `limner models list` shows what else there is.",
+            ) from problem
+        self.name = model.name
+        self.device = device
+        self.recipe = dict(model.card.get("recipe", {}))
+        self._network: nn.Module = network.to(device, memory_format=torch.channels_last).eval()
+        self._network.requires_grad_(False)
+        self._tokenize = open_clip.get_tokenizer(source)
+        visual = network.visual
+        side = visual.image_size
+        self.size_px = int(side[0] if isinstance(side, tuple | list) else side)
+        mean = torch.tensor(visual.preprocess_cfg["mean"], device=device)
+        std = torch.tensor(visual.preprocess_cfg["std"], device=device)
+        self._mean, self._std = mean[:, None, None], std[:, None, None]
+        words = model.folder / "vocabulary.json"
+        self._known = set(json.loads(words.read_text("utf-8"))) if words.is_file() else None
+
+    @torch.no_grad()
+    def encode_text(self, texts: Sequence[str]) -> Tensor:
+        """(N, D) unit vectors of N texts."""
+        tokens = self._tokenize(list(texts)).to(self.device)
+        out: Tensor = self._network.encode_text(tokens, normalize=True)  # type: ignore[operator]
+        return out
+
+    def encode_image(self, pictures: Tensor) -> Tensor:
+        """(B, 3, size_px, size_px) in [0, 1] to (B, D) unit vectors; differentiable."""
+        inputs = (pictures - self._mean) / self._std
+        inputs = inputs.contiguous(memory_format=torch.channels_last)
+        out: Tensor = self._network.encode_image(inputs, normalize=True)  # type: ignore[operator]
+        return out
+
+    def probabilities(self, picture: Tensor, texts: Sequence[str]) -> Tensor:
+        """(N,) how likely each text is for a (3, H, W) picture, beside the others."""
+        size = (self.size_px, self.size_px)
+        shown = F.interpolate(picture[None], size, mode="bilinear", antialias=True)
+        with torch.no_grad():
+            scale = self._network.logit_scale.exp()  # type: ignore[operator]
+            logits = scale * self.encode_image(shown) @ self.encode_text(texts).T
+        out: Tensor = logits[0].softmax(0)
+        return out
+
+    def unknown_words(self, text: str) -> list[str]:
+        """The words that this model was never told; empty for models with an open vocabulary."""
+        if self._known is None:
+            return []
+        return [
+            w for w in words_of(text) if w not in self._known and w.rstrip("s") not in self._known
+        ]
+
+
+@contextmanager
+def quietly() -> Iterator[None]:
+    """Without the root logger's warnings: open_clip says there that no weights were loaded yet."""
+    logging.disable(logging.WARNING)
+    try:
+        yield
+    finally:
+        logging.disable(logging.NOTSET)
+
+
+def words_of(text: str) -> list[str]:
+    """The words of a text in lower case, without punctuation."""
+    return "".join(c if c.isalnum() else " " for c in text.lower()).split()
+
+
+def load(names: Sequence[str] = (), device: torch.device | None = None) -> list[Weighted]:
+    """The models named, each as NAME or NAME@WEIGHT; the best on the machine when none is named.
+
+    Raises:
+        LimnerError: UNKNOWN_MODEL if one is not on this machine or can't be opened; BAD_INPUT for
+            a weight that is no positive number.
+    """
+    device = device or torch.device("cpu")
+    if not names:
+        return [Weighted(Clip(find(None), device))]
+    parsed = [split_weight(name) for name in names]
+    if any(weight <= 0 for _, weight in parsed):
+        raise LimnerError(ErrorCode.BAD_INPUT, "A model's weight must be above 0.")
+    return [Weighted(Clip(find(name), device), weight) for name, weight in parsed]
+
+
+def split_weight(text: str, default: float = 1.0) -> tuple[str, float]:
+    """ "a cat@0.5" is ("a cat", 0.5); without a number behind the last @ it is all text."""
+    head, at, tail = text.rpartition("@")
+    try:
+        return (head.strip(), float(tail)) if at else (text.strip(), default)
+    except ValueError:
+        return text.strip(), default

@@ -1,0 +1,110 @@
+"""The one audited place that reads weights from a file.
+
+A file is judged by what it holds, not by its name. safetensors is read as it is, its header
+checked against the file's length. A PyTorch zip archive is read with `weights_only=True`, which
+builds tensors and containers and calls nothing (torch >= 2.10: earlier versions had ways round).
+Everything else is refused; nothing is ever retried with less care.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import struct
+from pathlib import Path
+from typing import Any
+
+import safetensors
+import torch
+from limner_wire.errors import ErrorCode, LimnerError
+from safetensors.torch import load_file
+from torch import Tensor
+
+HEADER_BYTES = 100 * 2**20  # safetensors' own bound
+
+
+def read_weights(path: Path) -> dict[str, Tensor]:
+    """The tensors of a weights file by name, on the CPU.
+
+    Raises:
+        LimnerError: UNREADABLE if it is missing or broken, UNSAFE_FILE if it is of a kind that
+            can run code or asks for more than tensors.
+    """
+    try:
+        with path.open("rb") as file:
+            head = file.read(8)
+    except OSError as problem:
+        raise LimnerError(
+            ErrorCode.UNREADABLE, f"{path.name} can't be read: {problem.strerror}."
+        ) from problem
+    if is_safetensors(path, head):
+        return _read_safetensors(path)
+    if head[:4] == b"PK\x03\x04":
+        return _read_zip(path)
+    raise LimnerError(
+        ErrorCode.UNSAFE_FILE,
+        f"{path.name} is neither safetensors nor a PyTorch archive.",
+        "Old pickle files can run code and are refused: save the weights as safetensors.",
+    )
+
+
+def is_safetensors(path: Path, head: bytes) -> bool:
+    """Whether a file starts as safetensors does: a header length, then JSON."""
+    if len(head) < 8:
+        return False
+    (length,) = struct.unpack("<Q", head)
+    if not 2 <= length <= min(HEADER_BYTES, path.stat().st_size - 8):
+        return False
+    with path.open("rb") as file:
+        file.seek(8)
+        return file.read(1) == b"{"
+
+
+def _read_safetensors(path: Path) -> dict[str, Tensor]:
+    try:
+        return load_file(path)
+    except (safetensors.SafetensorError, OSError) as problem:
+        raise LimnerError(
+            ErrorCode.UNREADABLE, f"{path.name} is damaged: {problem}.", "Fetch it again."
+        ) from problem
+
+
+def _read_zip(path: Path) -> dict[str, Tensor]:
+    try:
+        with path.open("rb") as file:  # a path's ending would choose torch's reader
+            content: Any = torch.load(file, map_location="cpu", weights_only=True)
+    except Exception as problem:  # torch raises many kinds for a file that is not what it seems
+        reason = str(problem).splitlines()[0] if str(problem) else type(problem).__name__
+        raise LimnerError(
+            ErrorCode.UNSAFE_FILE,
+            f"{path.name} asks for more than tensors, or is damaged ({reason[:160]}).",
+            "Save the weights alone, best as safetensors.",
+        ) from problem
+    if isinstance(content, dict) and isinstance(content.get("state_dict"), dict):
+        content = content["state_dict"]
+    if not isinstance(content, dict) or not all(isinstance(v, Tensor) for v in content.values()):
+        raise LimnerError(ErrorCode.UNSAFE_FILE, f"{path.name} holds no table of tensors.")
+    return {str(k).removeprefix("module."): v for k, v in content.items()}
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """A JSON object from a model's folder.
+
+    Raises:
+        LimnerError: UNREADABLE if it is missing or is no JSON object.
+    """
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as problem:
+        raise LimnerError(
+            ErrorCode.UNREADABLE, f"{path.name} of model {path.parent.name} can't be read."
+        ) from problem
+    if not isinstance(content, dict):
+        raise LimnerError(ErrorCode.UNREADABLE, f"{path.name} holds no JSON object.")
+    return content
+
+
+def sha256(path: Path) -> str:
+    """The SHA-256 of a file, in hex."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,158 @@
+"""Putting models on this machine: fetched by name when the user asks, or added from a file.
+
+Whatever comes in is read by the one audited reader (`models.loading`), tried in the network it is
+said to be for, and kept as safetensors with a card that says where it came from, under which
+licence, and with which hash.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import secrets
+import shutil
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import open_clip
+from limner_wire.errors import ErrorCode, LimnerError
+from open_clip.convert import convert_state_dict
+from safetensors.torch import save_file
+
+from limner.models import conv_tower  # noqa: F401  (a folder may hold a tower of ours)
+from limner.models.catalog import CONFIG, WEIGHTS, Published, models_folder, published
+from limner.models.clip import quietly
+from limner.models.loading import read_json, read_weights, sha256
+
+
+def resolve(name: str) -> Published:
+    """What a name stands for, before anything is fetched.
+
+    Args:
+        name: one from the catalogue, or `hf-hub:OWNER/REPOSITORY` for any open_clip repository.
+
+    Raises:
+        LimnerError: UNKNOWN_MODEL if there is none of that name.
+    """
+    if (known := published(name)) is not None:
+        return known
+    if not re.fullmatch(r"hf-hub:[\w.-]+/[\w.-]+", name):
+        raise LimnerError(
+            ErrorCode.UNKNOWN_MODEL,
+            f"{name!r} is not in the catalogue.",
+            "`limner models list` shows it; hf-hub:OWNER/NAME fetches any open_clip repository.",
+        )
+    repository = name.removeprefix("hf-hub:")
+    return Published(repository.split("/")[1], repository, "as its page says", 0, 2, "")
+
+
+def pull(model: Published) -> Path:
+    """Fetch a model into the user's models folder; returns its folder there.
+
+    Raises:
+        LimnerError: UNKNOWN_MODEL if it can't be reached; what `keep` raises.
+    """
+    config, weights = _download(model.repository)
+    return keep(model.name, config, weights, asdict(model))
+
+
+def add(path: Path, name: str | None, architecture: str | None) -> Path:
+    """Add a model from a folder in open_clip's layout, or from a weights file.
+
+    Args:
+        path: the folder or file.
+        name: what to call it; the file's or folder's own name if None.
+        architecture: open_clip's name for the network, which a weights file does not tell.
+
+    Raises:
+        LimnerError: BAD_INPUT if the architecture is missing or unknown; what `keep` raises.
+    """
+    if path.is_dir():
+        weights = next((path / w for w in WEIGHTS if (path / w).is_file()), None)
+        if weights is None or not (path / CONFIG).is_file():
+            raise LimnerError(
+                ErrorCode.UNREADABLE,
+                f"{path.name} is no model folder.",
+                f"It needs {CONFIG} and {WEIGHTS[0]}.",
+            )
+        return keep(name or path.name, read_json(path / CONFIG), weights, {"added": path.name})
+    settings = open_clip.get_model_config(architecture) if architecture else None
+    if settings is None:
+        raise LimnerError(
+            ErrorCode.BAD_INPUT,
+            f"A weights file needs --arch, open_clip's name for its network, not {architecture}.",
+            "For example: --arch ViT-B-32.",
+        )
+    config = {"model_cfg": settings, "preprocess_cfg": {}}
+    return keep(name or path.stem, config, path, {"added": path.name, "arch": architecture})
+
+
+def keep(name: str, config: dict[str, Any], weights: Path, facts: dict[str, Any]) -> Path:
+    """Put a model that loads into the models folder, whole or not at all.
+
+    Raises:
+        LimnerError: UNREADABLE or UNSAFE_FILE from the reader; UNKNOWN_MODEL if the weights are
+            not those of the network; BAD_INPUT if the name is taken or no name.
+    """
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}", name) or name == "starter":
+        raise LimnerError(ErrorCode.BAD_INPUT, f"{name!r} can't be a model's name.", "Use --name.")
+    target = models_folder() / name
+    if target.exists():
+        raise LimnerError(
+            ErrorCode.BAD_INPUT, f"There is a model {name!r} already.", "Give another --name."
+        )
+    tensors = read_weights(weights)
+    part = models_folder() / f".{name}.{secrets.token_hex(4)}"
+    part.mkdir(parents=True)
+    try:
+        (part / CONFIG).write_text(json.dumps(config, indent=1), encoding="utf-8")
+        save_file(_fitted(part, tensors), part / WEIGHTS[0], {"format": "pt"})
+        card = {"name": name, **facts, "sha256": sha256(part / WEIGHTS[0])}
+        (part / "card.json").write_text(json.dumps(card, indent=1), encoding="utf-8")
+        part.rename(target)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+    return target
+
+
+def _fitted(folder: Path, tensors: dict[str, Any]) -> dict[str, Any]:
+    """The tensors under the network's own names, in the precision they came in."""
+    try:
+        with quietly():
+            network = open_clip.create_model(f"local-dir:{folder}", load_weights=False)
+        tensors = convert_state_dict(network, tensors)
+        network.load_state_dict({k: v.float() for k, v in tensors.items()}, strict=True)
+    except (RuntimeError, ValueError, KeyError, TypeError, AttributeError) as problem:
+        reason = " ".join(str(problem).split())
+        raise LimnerError(
+            ErrorCode.UNKNOWN_MODEL,
+            f"These are not the weights of that network: {reason[:240]}",
+            "Check --arch: it is one of open_clip.list_models().",
+        ) from problem
+    return {k: v.contiguous() for k, v in tensors.items()}
+
+
+def _download(repository: str) -> tuple[dict[str, Any], Path]:
+    from huggingface_hub import hf_hub_download
+    from huggingface_hub.errors import EntryNotFoundError, HfHubHTTPError, LocalEntryNotFoundError
+
+    def fetch(name: str) -> Path:
+        return Path(hf_hub_download(repository, name))
+
+    try:
+        config = read_json(fetch(CONFIG))
+        for name in WEIGHTS[1:]:
+            try:
+                return config, fetch(name)
+            except LocalEntryNotFoundError:
+                raise
+            except EntryNotFoundError:
+                continue
+    except (HfHubHTTPError, LocalEntryNotFoundError, OSError, ValueError) as problem:
+        raise LimnerError(
+            ErrorCode.UNKNOWN_MODEL,
+            f"{repository} can't be fetched ({type(problem).__name__}).",
+            "Check the network and the name; a file you have can be added: limner models add FILE.",
+        ) from problem
+    raise LimnerError(ErrorCode.UNKNOWN_MODEL, f"{repository} holds no open_clip weights.")

@@ -1,0 +1,96 @@
+"""The one reader of weights: what it takes, and what it must never do."""
+
+from __future__ import annotations
+
+import json
+import os
+import pickle
+import struct
+from pathlib import Path
+
+import pytest
+import torch
+from limner.models.loading import read_weights, sha256
+from limner_wire.errors import ErrorCode, LimnerError
+from safetensors.torch import save_file
+
+TENSORS = {"a": torch.arange(6.0).reshape(2, 3), "b": torch.ones(1, dtype=torch.int64)}
+
+
+class Canary:
+    """Unpickling this writes a file: a weights file that runs code."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[object, tuple[str]]:
+        return os.system, (f"touch {self.path}",)
+
+
+def refused(path: Path, code: ErrorCode) -> str:
+    with pytest.raises(LimnerError) as caught:
+        read_weights(path)
+    assert caught.value.code is code
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["w.safetensors", "w.SAFETENSORS", "w.pt", "w"])
+def test_safetensors_is_known_by_its_content(tmp_path: Path, name: str) -> None:
+    save_file(TENSORS, tmp_path / name)
+    assert torch.equal(read_weights(tmp_path / name)["a"], TENSORS["a"])
+
+
+@pytest.mark.parametrize("wrapped", [False, True])
+def test_a_torch_archive_of_tensors_is_read(tmp_path: Path, wrapped: bool) -> None:
+    path = tmp_path / "w.safetensors"  # its name does not matter
+    state = {"module.a": TENSORS["a"]}
+    torch.save({"state_dict": state, "epoch": 3} if wrapped else state, path)
+    assert torch.equal(read_weights(path)["a"], TENSORS["a"])
+
+
+def test_code_in_a_torch_archive_never_runs(tmp_path: Path) -> None:
+    canary = tmp_path / "canary"
+    torch.save({"a": Canary(canary)}, tmp_path / "w.pt")
+    assert "more than tensors" in refused(tmp_path / "w.pt", ErrorCode.UNSAFE_FILE)
+    assert not canary.exists()
+
+
+@pytest.mark.parametrize("name", ["w.pkl", "w.safetensors", "w.SAFETENSORS"])
+def test_a_pickle_is_refused_by_any_name(tmp_path: Path, name: str) -> None:
+    canary = tmp_path / "canary"
+    (tmp_path / name).write_bytes(pickle.dumps(Canary(canary)))
+    refused(tmp_path / name, ErrorCode.UNSAFE_FILE)
+    assert not canary.exists()
+
+
+def test_other_things_than_a_table_of_tensors_are_refused(tmp_path: Path) -> None:
+    torch.save([1, 2], tmp_path / "list.pt")
+    refused(tmp_path / "list.pt", ErrorCode.UNSAFE_FILE)
+
+
+def test_a_header_longer_than_the_file_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "w.safetensors").write_bytes(struct.pack("<Q", 10_000) + b"{}" * 10)
+    refused(tmp_path / "w.safetensors", ErrorCode.UNSAFE_FILE)
+
+
+def test_overlapping_tensors_are_refused(tmp_path: Path) -> None:
+    entry = {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]}
+    header = json.dumps({"a": entry, "b": {**entry, "data_offsets": [4, 12]}}).encode()
+    path = tmp_path / "w.safetensors"
+    path.write_bytes(struct.pack("<Q", len(header)) + header + b"\0" * 12)
+    refused(path, ErrorCode.UNREADABLE)
+
+
+def test_a_cut_file_is_told(tmp_path: Path) -> None:
+    save_file(TENSORS, tmp_path / "whole")
+    (tmp_path / "cut").write_bytes((tmp_path / "whole").read_bytes()[:-9])
+    assert "cut is damaged" in refused(tmp_path / "cut", ErrorCode.UNREADABLE)
+
+
+def test_a_missing_file_is_told(tmp_path: Path) -> None:
+    assert "none can't be read" in refused(tmp_path / "none", ErrorCode.UNREADABLE)
+
+
+def test_sha256_is_that_of_the_content(tmp_path: Path) -> None:
+    (tmp_path / "x").write_bytes(b"abc")
+    assert sha256(tmp_path / "x").startswith("ba7816bf")
