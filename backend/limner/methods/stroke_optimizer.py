@@ -3,7 +3,8 @@
 The rates, their schedule and the clamps are those of the CLIPDraw authors' code (145dcc0), for a
 canvas of 224 px and 1000 steps: points 1.0 px, falling to 0.4 at half and 0.1 at three quarters of
 the way; width 0.2 px (0.1 of diffvg's radius); colour 0.01. On another canvas the pixel rates
-grow with it. In fewer steps each has to go further: rates grow with the root of 1000 / steps, down to 100.
+grow with it. In fewer steps each has to go further: rates grow with the root of 1000 / steps,
+down to 100.
 """
 
 from __future__ import annotations
