@@ -17,6 +17,8 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image, PngImagePlugin
+
 from limner.pictures import (
     check_writable,
     encode_png,
@@ -28,7 +30,6 @@ from limner.pictures import (
 )
 from limner_wire.errors import ErrorCode, LimnerError
 from limner_wire.limits import IMAGE_BYTES, IMAGE_SIDE_PX
-from PIL import Image, PngImagePlugin
 
 RED_LEFT = np.zeros((4, 6, 3), np.uint8)  # not square; left half red, right half blue
 RED_LEFT[:, :3, 0] = RED_LEFT[:, 3:, 2] = 255

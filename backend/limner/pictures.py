@@ -15,13 +15,13 @@ from typing import Any
 
 import numpy as np
 import torch
-from limner_wire.errors import ErrorCode, LimnerError
-from limner_wire.limits import IMAGE_AREA_PX, IMAGE_BYTES, IMAGE_SIDE_PX
 from PIL import Image, ImageChops, ImageOps, JpegImagePlugin, PngImagePlugin, WebPImagePlugin
 from PIL.ImageFile import ImageFile
 from torch import Tensor
 
 from limner.files import check_writable, read_bounded, shown, unreadable, write_atomic
+from limner_wire.errors import ErrorCode, LimnerError
+from limner_wire.limits import IMAGE_AREA_PX, IMAGE_BYTES, IMAGE_SIDE_PX
 
 __all__ = [
     "check_writable",

@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from limner_wire.errors import ErrorCode, LimnerError
 from PIL import Image
 
 from limner.files import write_atomic
@@ -20,6 +19,7 @@ from limner.methods.base import Result
 from limner.vector.rasterizer import render
 from limner.vector.strokes import pack
 from limner.vector.svg import svg_replay_text
+from limner_wire.errors import ErrorCode, LimnerError
 
 KINDS = (".gif", ".mp4", ".svg")
 SIDE_PX = 448

@@ -12,9 +12,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
-from limner_wire.errors import ErrorCode, LimnerError
 
 from limner.methods.base import Inputs, Method, Models, Preview, Result
+from limner_wire.errors import ErrorCode, LimnerError
 
 Watch = Callable[[int, Preview], None]  # (which of the best-of runs, where it stands)
 

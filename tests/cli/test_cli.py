@@ -11,9 +11,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
+
 from limner.cli.app import run
 from limner.vector.svg import read_metadata, read_svg
-from PIL import Image
 
 QUICK = ["--steps", "4", "--strokes", "6", "--canvas", "64", "--cutouts", "2"]
 

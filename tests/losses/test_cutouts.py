@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 import torchvision.transforms.functional as tv
+
 from limner.losses.cutouts import (
     CROP_AREA,
     CROP_RATIO,

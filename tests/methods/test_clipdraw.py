@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import torch
+
 from limner import session
 from limner.methods.base import Inputs, Models, Preview
 from limner.methods.clipdraw import ClipDraw, Params, State, with_recipe

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Annotated
 
 import pytest
+
 from limner.methods.params import Adjustable, Choice, Help, Range, check, settings
 from limner.methods.registry import METHODS
 from limner_wire.errors import ErrorCode, LimnerError

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+
 from limner import session
 from limner.methods.base import Inputs, Models
 from limner.methods.trace import Params, Trace, edge_direction, fit

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+
 from limner.methods.base import Models
 from limner.models.clip import split_weight
 

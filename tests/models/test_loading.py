@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import save_file
+
 from limner.models.loading import read_weights, sha256
 from limner_wire.errors import ErrorCode, LimnerError
-from safetensors.torch import save_file
 
 TENSORS = {"a": torch.arange(6.0).reshape(2, 3), "b": torch.ones(1, dtype=torch.int64)}
 

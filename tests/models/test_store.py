@@ -19,11 +19,12 @@ from typing import ClassVar
 import open_clip
 import pytest
 import torch
+from safetensors.torch import save_file
+
 from limner.models import catalog, clip, store
 from limner.models.catalog import STARTER_FOLDER
 from limner.models.loading import read_weights
 from limner_wire.errors import ErrorCode, LimnerError
-from safetensors.torch import save_file
 
 CPU = torch.device("cpu")
 

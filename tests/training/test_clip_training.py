@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
+
 from limner.models.catalog import at
 from limner.models.clip import Clip
 from limner.models.loading import read_weights

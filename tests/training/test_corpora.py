@@ -6,6 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image
+
 from limner.training.augment import COLOURS, augment, colour_fact, dyed
 from limner.training.clip import spread
 from limner.training.corpora import (
@@ -19,7 +21,6 @@ from limner.training.corpora import (
 from limner.training.folders import read_folder
 from limner.training.scenes import SHAPES, redrawn, scenes
 from limner_wire.errors import LimnerError
-from PIL import Image
 
 APPLE = [
     Fact("label:apple", {"en": "apple", "ko": "사과"}),

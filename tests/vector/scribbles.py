@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import torch
-from limner.vector.strokes import Strokes
 from torch import Tensor
+
+from limner.vector.strokes import Strokes
 
 
 def scribble(

@@ -11,6 +11,7 @@ from __future__ import annotations
 import sys
 
 import torch
+
 from limner.vector.canvas import Canvas, Wanted
 from limner.vector.cuda import SIMULATED, Cuda
 

@@ -8,8 +8,9 @@ import sys
 
 import pytest
 import torch
-from limner.vector import bench
 from rich.console import Console
+
+from limner.vector import bench
 
 
 def test_the_scenes_are_those_that_diffvg_was_timed_with() -> None:

@@ -12,15 +12,16 @@ from collections.abc import Iterator
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
-import limner.vector
 import pytest
 import torch
+from scribbles import gradients, leaves, line, scribble, smooth_noise
+from torch import Tensor
+
+import limner.vector
 from limner.vector import reference
 from limner.vector.canvas import Canvas
 from limner.vector.rasterizer import render, render_with
 from limner.vector.strokes import Strokes, pack
-from scribbles import gradients, leaves, line, scribble, smooth_noise
-from torch import Tensor
 
 SIZE = (24, 31)
 

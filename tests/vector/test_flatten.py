@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from scribbles import line, scribble
+
 from limner.vector import boxes, flatten
 from limner.vector.strokes import Strokes
-from scribbles import line, scribble
 
 ONE = np.float32(1)
 

@@ -10,11 +10,12 @@ from typing import Any
 
 import pytest
 import torch
+from scribbles import line, scribble, smooth_noise
+from torch import Tensor
+
 from limner.vector.canvas import Canvas, Wanted
 from limner.vector.cpu import Numba
 from limner.vector.strokes import Strokes, empty, pack
-from scribbles import line, scribble, smooth_noise
-from torch import Tensor
 
 SIZE = (18, 22)  # tiles of 4x4 pixels in the simulator, those at two sides not whole
 

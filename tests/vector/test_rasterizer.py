@@ -7,13 +7,14 @@ from collections.abc import Callable
 
 import pytest
 import torch
+from scribbles import gradients, leaves, line, scribble, smooth_noise
+from torch import Tensor
+
 from limner.vector import reference
 from limner.vector.canvas import Canvas, Wanted
 from limner.vector.cpu import Numba
 from limner.vector.rasterizer import WHITE, choices, choose, render
 from limner.vector.strokes import Strokes, empty, pack
-from scribbles import gradients, leaves, line, scribble, smooth_noise
-from torch import Tensor
 
 SIZE = (51, 67)  # not square, not whole tiles
 

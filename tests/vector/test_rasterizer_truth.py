@@ -10,11 +10,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from numba import njit
+from scribbles import gradients, leaves, smooth_noise
+
 from limner.vector import bench
 from limner.vector.rasterizer import render
 from limner.vector.strokes import Strokes
-from numba import njit
-from scribbles import gradients, leaves, smooth_noise
 
 SAMPLES = 12  # in each direction
 SIDE = 224

@@ -12,11 +12,12 @@ import resvg_py
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
+
 from limner.vector import svg_read
 from limner.vector.strokes import Strokes
 from limner.vector.svg import read_metadata, read_svg, svg_replay_text, svg_text
 from limner_wire.errors import ErrorCode, LimnerError
-from PIL import Image
 
 SIZE = (120, 160)  # height, width: not square, so that a swap shows
 

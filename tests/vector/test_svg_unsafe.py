@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from limner.vector.svg import read_metadata, read_svg, svg_text
 from limner_wire.errors import ErrorCode, LimnerError
 from limner_wire.limits import STROKES_MAX, SVG_BYTES, SVG_COMMANDS, SVG_DEPTH

@@ -13,9 +13,9 @@ from collections.abc import Sequence
 from typing import Any
 
 import typer
-from limner_wire.errors import ErrorCode, LimnerError
 
 from limner import __version__
+from limner_wire.errors import ErrorCode, LimnerError
 
 COMMANDS = {  # name: (module, what it does)
     "draw": ("limner.cli.draw", "Draw a prompt with strokes."),

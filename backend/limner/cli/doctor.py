@@ -16,13 +16,13 @@ from typing import Annotated
 
 import torch
 import typer
-from limner_wire.errors import LimnerError
 
 from limner import __version__
 from limner.models.catalog import installed, models_folder
 from limner.models.device import best_device
 from limner.vector.rasterizer import render
 from limner.vector.strokes import Strokes
+from limner_wire.errors import LimnerError
 
 EXTRAS = {
     "av": ("replays as .mp4", "pip install 'limner[video]'"),

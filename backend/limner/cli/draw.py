@@ -9,8 +9,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from limner_wire import limits
-from limner_wire.errors import ErrorCode, LimnerError
 from torch import Tensor
 
 from limner import output, replay, session
@@ -26,6 +24,8 @@ from limner.models import clip
 from limner.models.device import best_device
 from limner.pictures import read_mask, read_picture
 from limner.vector.svg import read_svg
+from limner_wire import limits
+from limner_wire.errors import ErrorCode, LimnerError
 
 CANVAS_PX = 224
 

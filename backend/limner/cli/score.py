@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from limner_wire.errors import ErrorCode, LimnerError
 
 from limner.models import clip
 from limner.models.device import best_device
 from limner.pictures import read_picture
+from limner_wire.errors import ErrorCode, LimnerError
 
 
 def register(app: typer.Typer, name: str) -> None:

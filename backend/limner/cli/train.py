@@ -8,11 +8,11 @@ from typing import Annotated
 
 import torch
 import typer
-from limner_wire.errors import ErrorCode, LimnerError
 
 from limner.models.catalog import at, find
 from limner.models.clip import Clip
 from limner.models.device import best_device
+from limner_wire.errors import ErrorCode, LimnerError
 
 CORPUS = Path(".cache/corpus")
 JUDGE = Path(__file__).parent.parent / "starter" / "judge"
@@ -75,6 +75,13 @@ def clip(
     ] = 1.25,
     tower: Annotated[str, typer.Option("--tower", help="starter | judge")] = "starter",
     seed: Annotated[int, typer.Option("--seed")] = 0,
+    start: Annotated[
+        str | None, typer.Option("--start", help="a model to begin from: starter, or a folder")
+    ] = None,
+    scribbles: Annotated[
+        float, typer.Option("--scribbles", help="part of a batch that are its own drawings")
+    ] = 0.2,
+    bf16: Annotated[bool, typer.Option("--bf16", help="train in bfloat16")] = False,
     evaluate: Annotated[
         bool, typer.Option("--evaluate", help="measure a model instead: retrieval and drawing")
     ] = False,
@@ -102,8 +109,9 @@ def clip(
         raise LimnerError(ErrorCode.BAD_INPUT, "A training setting is out of bounds; see --help.")
     named = corpora or [CORPUS / name for name in ("icons", "scenes", "redrawn")]
     settings = training.Settings(
-        tower=tower, steps=steps, batch=batch, rate=rate, attack=attack, seed=seed
-    )
+        tower=tower, steps=steps, batch=batch, rate=rate, attack=attack, seed=seed,
+        start=str(find(start).weights) if start else "", scribbles=scribbles, bf16=bf16,
+    )  # fmt: skip
     trainer = training.Trainer(settings, join([load(path) for path in named]), out)
     if trainer.resume():
         typer.echo(f"going on from step {trainer.step}", err=True)

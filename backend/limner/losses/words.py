@@ -6,10 +6,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from limner.losses.cutouts import cutouts
 from limner.models.clip import Clip, Weighted
+
+# What a prompt is set apart from: ordinary things of every kind.
+ORDINARY = (
+    "a dog", "a bird", "a fish", "a flower", "a tree", "a face", "a person", "a hand", "a house",
+    "a city", "a car", "a boat", "a train", "an aeroplane", "the sky", "the sun", "a mountain",
+    "the sea", "a fruit", "bread", "a cup of coffee", "a cake", "a ball", "a guitar", "a clock",
+    "a book", "a lamp", "a chair", "a shirt", "a hat", "a key", "a hammer", "a phone",
+    "a red circle", "a blue square", "a green triangle", "an arrow", "letters", "a sign",
+    "scribbles",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,18 +46,35 @@ class Target:
     weights: Tensor
 
 
-def targets(models: Sequence[Weighted], wishes: Sequence[Wish]) -> list[Target]:
-    """What each model should see; the models' weights are scaled to sum to 1."""
+def targets(
+    models: Sequence[Weighted], wishes: Sequence[Wish], contrast: float = 0.0
+) -> list[Target]:
+    """What each model should see; the models' weights are scaled to sum to 1.
+
+    Args:
+        contrast: in [0, 1], how much of what all ordinary things have in common is taken from
+            each wish. The texts of a CLIP lie in a narrow cone (Liang et al. 2022, arXiv
+            2203.02053): a picture anywhere in it is near to any text, and what makes a strawberry
+            a strawberry is the small rest.
+    """
     total = sum(m.weight for m in models)
     return [
         Target(
             m.clip,
             m.weight / total,
-            m.clip.encode_text([w.text for w in wishes]),
+            set_apart(m.clip, [w.text for w in wishes], contrast),
             torch.tensor([w.weight for w in wishes], device=m.clip.device),
         )
         for m in models
     ]
+
+
+def set_apart(clip: Clip, texts: Sequence[str], contrast: float) -> Tensor:
+    """(N, D) unit vectors of texts, less `contrast` times the mean of ordinary ones."""
+    embedded = clip.encode_text(texts)
+    if not contrast:
+        return embedded
+    return F.normalize(embedded - contrast * clip.encode_text(ORDINARY).mean(0), dim=-1)
 
 
 def nearness(picture: Tensor, maps: Tensor, aims: Sequence[Target], fill: Tensor) -> Tensor:

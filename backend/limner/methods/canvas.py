@@ -10,13 +10,13 @@ from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
-from limner_wire.errors import ErrorCode, LimnerError
 from torch import Tensor
 
 from limner.losses.cutouts import Box
 from limner.methods.base import WHITE, Inputs
 from limner.vector.rasterizer import render
 from limner.vector.strokes import Strokes
+from limner_wire.errors import ErrorCode, LimnerError
 
 DETAIL = 2.0  # raster pixels for each pixel of the networks' input
 MARGIN = 0.15  # round the mask's bounding box, in parts of its longer side

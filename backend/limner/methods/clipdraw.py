@@ -3,9 +3,9 @@
     argmax over strokes of  mean over cutouts a of  cos(CLIP(a(render(strokes))), CLIP(prompt))
 
 Each step renders the strokes, looks at the picture through a few random cutouts, and moves control
-points, widths and colours up the gradient. Beside the paper: several weighted wishes, a picture or
-an SVG to begin from, a background and a mask, frozen properties and locked strokes, a palette, a
-price on ink, and a tidy pass at the end.
+points, widths and colours up the gradient. Beside the paper: several weighted wishes, a contrast
+with other things, a picture or an SVG to begin from, a background and a mask, frozen properties
+and locked strokes, a palette, a price on ink, and a tidy pass at the end.
 
 It does not choose among seeds, nor write files: `session` does.
 """
@@ -17,8 +17,6 @@ from dataclasses import asdict, dataclass, replace
 from typing import Annotated, ClassVar
 
 import torch
-from limner_wire import limits
-from limner_wire.errors import ErrorCode, LimnerError
 from torch import Tensor
 
 from limner.losses.cutouts import fixed_maps, random_maps
@@ -32,6 +30,8 @@ from limner.methods.tidy import tidy
 from limner.methods.trace import fit
 from limner.models.clip import split_weight
 from limner.vector.strokes import Strokes, pack
+from limner_wire import limits
+from limner_wire.errors import ErrorCode, LimnerError
 
 AVOID_WEIGHT = 0.3  # of a negative prompt, in the authors' code
 NEGATIVES = ("A badly drawn sketch.", "Many ugly, messy drawings.")  # theirs too
@@ -57,6 +57,9 @@ class Params:
         int, Range(limits.STROKES_MIN, limits.STROKES_MAX), Help("how many strokes")
     ] = 96
     seed: Annotated[int, Range(0, limits.SEED_MAX), Help("the same seed, the same drawing")] = 0
+    contrast: Annotated[
+        float, Range(0, 1), Adjustable(), Help("draw what sets the prompt apart from other things")
+    ] = 0.0
     cutouts: Annotated[int, Range(1, 64), Adjustable(), Help("views looked at in each step")] = 4
     first_width: Annotated[
         float, Range(0.1, 100), Help("width of new strokes on a 224 px canvas", "px")
@@ -113,7 +116,7 @@ class ClipDraw:
         """
         wishes, palette = validate(params)
         canvas = prepare(inputs, max(m.clip.size_px for m in models.clips), device)
-        aims = targets(models.clips, wishes)
+        aims = targets(models.clips, wishes, params.contrast)
         strokes, locked = first_strokes(params, inputs, canvas, device)
         optimizer = StrokeOptimizer(
             strokes.to(device),
@@ -185,8 +188,9 @@ class ClipDraw:
 
     def _adjust(self, state: State, params: Params) -> None:
         check(params)
-        if read_wishes(params) != read_wishes(state.params):
-            state.aims = targets(state.models.clips, read_wishes(params))
+        wishes = read_wishes(params)
+        if (wishes, params.contrast) != (read_wishes(state.params), state.params.contrast):
+            state.aims = targets(state.models.clips, wishes, params.contrast)
         state.params = params
 
     def _stumbled(self, state: State) -> str:

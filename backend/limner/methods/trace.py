@@ -14,8 +14,6 @@ from typing import Annotated, ClassVar
 
 import torch
 import torch.nn.functional as F
-from limner_wire import limits
-from limner_wire.errors import ErrorCode, LimnerError
 from torch import Tensor
 
 from limner.methods.base import Inputs, Models, Preview, Result
@@ -23,6 +21,8 @@ from limner.methods.canvas import resized
 from limner.methods.params import Help, Range, check
 from limner.vector.rasterizer import render
 from limner.vector.strokes import Strokes, empty, pack
+from limner_wire import limits
+from limner_wire.errors import ErrorCode, LimnerError
 
 ROUNDS = ((0.25, 48, 0.12), (0.35, 96, 0.06), (0.4, 160, 0.03))  # share, side, width/side
 STEPS_A_ROUND = 60

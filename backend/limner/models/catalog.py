@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Any
 
 import platformdirs
-from limner_wire.errors import ErrorCode, LimnerError
 
 from limner.models.loading import read_json
+from limner_wire.errors import ErrorCode, LimnerError
 
 STARTER = "starter"
 STARTER_FOLDER = Path(__file__).parent.parent / "starter" / "clip"

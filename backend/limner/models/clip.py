@@ -15,12 +15,12 @@ from dataclasses import dataclass
 import open_clip
 import torch
 import torch.nn.functional as F
-from limner_wire.errors import ErrorCode, LimnerError
 from torch import Tensor, nn
 
 from limner.models import conv_tower  # noqa: F401  (registers the starter's tower with timm)
 from limner.models.catalog import Installed, find
 from limner.models.loading import read_weights
+from limner_wire.errors import ErrorCode, LimnerError
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,9 +16,10 @@ from typing import Any
 
 import safetensors
 import torch
-from limner_wire.errors import ErrorCode, LimnerError
 from safetensors.torch import load_file
 from torch import Tensor
+
+from limner_wire.errors import ErrorCode, LimnerError
 
 HEADER_BYTES = 100 * 2**20  # safetensors' own bound
 

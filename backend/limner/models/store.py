@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 import open_clip
-from limner_wire.errors import ErrorCode, LimnerError
 from open_clip.convert import convert_state_dict
 from safetensors.torch import save_file
 
@@ -24,6 +23,7 @@ from limner.models import conv_tower  # noqa: F401  (a folder may hold a tower o
 from limner.models.catalog import CONFIG, WEIGHTS, Published, models_folder, published
 from limner.models.clip import quietly
 from limner.models.loading import read_json, read_weights, sha256
+from limner_wire.errors import ErrorCode, LimnerError
 
 
 def resolve(name: str) -> Published:

@@ -1,7 +1,7 @@
 """What a training picture goes through: colour, place, background, light and noise.
 
 The pictures that CLIPDraw shows a CLIP are cutouts, shifted, scaled and bent, on the canvas'
-background: training shows it the same kind. A picture may also be dyed in a named colour; it then
+background: training shows it the same kind, half of them by CLIPDraw's own augmentation. A picture may also be dyed in a named colour; it then
 carries the colour as a further fact, so that "a blue cat" means something although no icon is one.
 """
 
@@ -14,6 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from limner.losses.cutouts import random_maps, sampling_grid
 from limner.models.clip import words_of
 from limner.training.corpora import Fact
 
@@ -62,15 +63,30 @@ def augment(
             rgb[i] = dyed(rgb[i], COLOURS[name][1])
             added[i].append(colour_fact(name))
     ground = backgrounds(len(rgba), noise)
-    view = F.affine_grid(placements(len(rgba), noise), [len(rgba), 4, VIEW_PX, VIEW_PX],
-                         align_corners=False)  # fmt: skip
+    view = views(len(rgba), noise)
     seen = F.grid_sample(
         torch.cat([rgb * alpha, alpha], 1), view, mode="bilinear", align_corners=False
     )
-    out = seen[:, :3] + ground * (1 - seen[:, 3:])
-    light = uniform(len(out), 0.85, 1.15, noise)
-    grain = uniform(len(out), 0.0, 0.06, noise) * (uniform(len(out), 0, 1, noise) < 0.5)
-    return (out * light + torch.randn(out.shape, generator=noise) * grain).clamp(0, 1), added
+    return lit(seen[:, :3] + ground * (1 - seen[:, 3:]), noise), added
+
+
+def lit(pictures: Tensor, noise: torch.Generator) -> Tensor:
+    """(B, 3, H, W) in other light, half of them with grain."""
+    light = uniform(len(pictures), 0.85, 1.15, noise)
+    grain = uniform(len(pictures), 0.0, 0.06, noise) * (uniform(len(pictures), 0, 1, noise) < 0.5)
+    return (pictures * light + torch.randn(pictures.shape, generator=noise) * grain).clamp(0, 1)
+
+
+def views(count: int, noise: torch.Generator) -> Tensor:
+    """(B, 64, 64, 2) sampling grids: CLIPDraw's cutouts for the first half, placements else."""
+    cut = sampling_grid(random_maps(count // 2, noise), VIEW_PX)
+    mirrored = torch.rand(count // 2, generator=noise) < 0.25
+    cut[mirrored] = cut[mirrored].flip(2)
+    rest = count - count // 2
+    placed = F.affine_grid(
+        placements(rest, noise), [rest, 1, VIEW_PX, VIEW_PX], align_corners=False
+    )
+    return torch.cat([cut, placed])
 
 
 def is_coloured(facts: Sequence[Fact]) -> bool:

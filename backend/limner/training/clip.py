@@ -1,6 +1,6 @@
 """Training a small CLIP, by default against small adversarial steps.
 
-The loss is CLIP's contrastive one (Radford et al. 2021, section 2.3) with three changes:
+The loss is CLIP's contrastive one (Radford et al. 2021, section 2.3) with four changes:
 
 1. A caption fits every picture that has all of its facts (`corpora.fits`), so that the targets
    are spread evenly over all that fit.
@@ -9,6 +9,8 @@ The loss is CLIP's contrastive one (Radford et al. 2021, section 2.3) with three
 3. Each picture is first moved by one L2 step of `attack` on [0, 1] pixels, uphill on the loss
    (Madry et al. 2018). What remains in the image gradient then follows shapes, not noise, and
    CLIPDraw draws with that gradient (CLIPAG: Ganz & Elad 2024, arXiv 2306.16805).
+4. Part of each batch are drawings that this very tower made, told to be scribbles; see
+   `training.scribbles`.
 
 All randomness comes from (seed, step), so a run that was stopped goes on as if it had not been.
 """
@@ -29,13 +31,16 @@ from typing import Any
 import numpy as np
 import open_clip
 import torch
+import torch.nn.functional as F
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from limner.models import conv_tower  # noqa: F401  (registers the starter's tower with timm)
 from limner.models.clip import quietly, words_of
+from limner.models.loading import read_weights
 from limner.training.augment import augment
 from limner.training.corpora import TEMPLATES, Corpus, caption, fits
+from limner.training.scribbles import AT_ONCE, SCRIBBLE, Scribble, centred, cut, scribble
 
 log = logging.getLogger(__name__)
 
@@ -48,6 +53,7 @@ MEAN, STD = (0.6, 0.6, 0.6), (0.35, 0.35, 0.35)
 EMA_DECAY = 0.999
 MEMORY = 1024  # captions of past steps
 RADIUS_FROM = (1500, 4000)  # steps at which the attack begins, and has its full length
+SCRIBBLES, SCRIBBLE_EVERY = 384, 24  # drawings kept; steps between two lots of new ones
 MEMORY_FROM = 2000  # embeddings move too fast before: old ones would only tell time
 
 
@@ -58,6 +64,10 @@ class Settings:
     Attributes:
         attack: L2 length of the adversarial step on (3, 64, 64) pixels in [0, 1]; 0 for none.
         cooldown: the part of the steps, at the end, over which the rate falls to zero.
+        start: weights to begin from, of the same tower; then the attack has its full length from
+            the first step. Empty to begin from nothing.
+        scribbles: the part of a batch that are the tower's own drawings.
+        bf16: run both towers in bfloat16, about 1.4 times as fast on CPUs that multiply it.
     """
 
     tower: str = "starter"
@@ -69,6 +79,9 @@ class Settings:
     warmup: int = 300
     cooldown: float = 0.4
     seed: int = 0
+    scribbles: float = 0.0
+    start: str = ""
+    bf16: bool = False
 
 
 def config(tower: str) -> dict[str, Any]:
@@ -92,12 +105,17 @@ class Trainer:
         torch.manual_seed(settings.seed)
         with quietly():
             self.model = open_clip.create_model(f"local-dir:{folder}", load_weights=False)
+        if settings.start:
+            weights = read_weights(Path(settings.start))
+            self.model.load_state_dict({k: v.float() for k, v in weights.items()})
         self.model.to(memory_format=torch.channels_last)
         self.tokenizer = open_clip.get_tokenizer(f"local-dir:{folder}")
         self.average = {k: v.detach().clone() for k, v in self.model.state_dict().items()}
         self.optimizer = torch.optim.AdamW(self._groups(), lr=settings.rate, fused=True)
         self.memory: deque[tuple[Tensor, frozenset[str]]] = deque(maxlen=MEMORY)
         self.keys = [frozenset(f.key for f in facts) for facts in corpus.facts]
+        self.scribbles: deque[Scribble] = deque(maxlen=SCRIBBLES)
+        self.fakes = round(settings.batch * settings.scribbles)
         self.step = 0
 
     def _groups(self) -> list[dict[str, Any]]:
@@ -119,18 +137,42 @@ class Trainer:
     def radius(self) -> float:
         """The attack grows from nothing: a tower that sees little yet can't resist it."""
         first, full = RADIUS_FROM
+        if self.settings.start:
+            return self.settings.attack
         return self.settings.attack * min(1.0, max(0.0, (self.step - first) / (full - first)))
 
+    def scribble_now(self) -> None:
+        """Draw a few labels with the tower as it is; the oldest drawings go."""
+        chance = random.Random(self.settings.seed * 7_000_003 + self.step)
+        chosen = chance.sample(range(len(self.keys)), min(AT_ONCE, len(self.keys)))
+        meant = [self.corpus.facts[i] for i in chosen]
+        with torch.no_grad():
+            texts = self.told([facts[0].words["en"] for facts in meant])
+            around = torch.cat([texts, *(row[None] for row, _ in self.memory)])
+            aims = centred(texts, around.mean(0))
+        self.model.requires_grad_(False)
+        self.scribbles.extend(scribble(meant, aims, self.seen, chance))
+        self.model.requires_grad_(True)
+
     def batch(self) -> tuple[Tensor, list[str], list[frozenset[str]], list[frozenset[str]]]:
-        """Pictures, captions, what each caption tells, and what is true of each picture."""
+        """Pictures, captions, what each caption tells, and what is true of each picture.
+
+        Captions may be more than pictures: what scribbles were meant to be is told as well.
+        """
         chance = random.Random(self.settings.seed * 1_000_003 + self.step)
-        size = min(self.settings.batch, len(self.keys))
+        fakes = chance.sample(list(self.scribbles), min(len(self.scribbles), self.fakes))
+        size = min(self.settings.batch - len(fakes), len(self.keys))
         rows = sorted(chance.sample(range(len(self.keys)), size))
         rgba = torch.from_numpy(np.asarray(self.corpus.pictures[rows])).float() / 255
         pictures, added = augment(rgba, [self.corpus.facts[i] for i in rows], chance)
         facts = [[*self.corpus.facts[i], *more] for i, more in zip(rows, added, strict=True)]
         told = [caption(f, chance) for f in facts]
         true = [self.keys[i] | {f.key for f in more} for i, more in zip(rows, added, strict=True)]
+        if fakes:
+            pictures = torch.cat([pictures, cut(fakes, chance)])
+            told += [caption([SCRIBBLE], chance) for _ in fakes]
+            told += [caption(fake.meant[:1], chance) for fake in fakes]
+            true += [frozenset({SCRIBBLE.key})] * len(fakes)
         return pictures, [t for t, _ in told], [k for _, k in told], true
 
     def advance(self) -> dict[str, float]:
@@ -141,33 +183,51 @@ class Trainer:
         """
         for group in self.optimizer.param_groups:
             group["lr"] = self.rate()
+        if self.fakes and (self.radius() or self.settings.attack == 0):
+            if self.step % SCRIBBLE_EVERY == 0:
+                self.scribble_now()
         pictures, captions, told, true = self.batch()
-        texts = self.model.encode_text(self.tokenizer(captions), normalize=True)
+        texts = self.told(captions)
         bank = torch.cat([texts, *(row[None] for row, _ in self.memory)])
         target = fits([*told, *(keys for _, keys in self.memory)], true)
         scale = self.model.logit_scale.exp()
         if radius := self.radius():
             pictures = self.attacked(pictures, bank.detach(), target, radius)
-        embeddings = self.model.encode_image(normalised(pictures), normalize=True)
+        embeddings = self.seen(pictures)
         logits = scale * embeddings @ bank.T
-        size = len(pictures)
+        size = len(captions)
         loss = (spread(logits, target) + spread(logits[:, :size].T, target[:, :size].T)) / 2
         if not math.isfinite(loss.item()):
             raise FloatingPointError(f"the loss is {loss.item()} at step {self.step}")
         self.optimizer.zero_grad()
         loss.backward()
         self.optimizer.step()
-        self._remember(texts, told)
+        self._remember(texts[: len(pictures)], told[: len(pictures)])
         self.step += 1
         right = target.gather(1, logits.argmax(1, keepdim=True)).mean()
         return {"loss": loss.item(), "top1": right.item(), "scale": scale.item()}
+
+    def told(self, captions: list[str]) -> Tensor:
+        """(B, D) unit vectors of captions."""
+        with self._precision():
+            out = self.model.encode_text(self.tokenizer(captions))
+        return F.normalize(out.float(), dim=-1)
+
+    def seen(self, pictures: Tensor) -> Tensor:
+        """(B, D) unit vectors of (B, 3, 64, 64) pictures in [0, 1]."""
+        with self._precision():
+            out = self.model.encode_image(normalised(pictures))
+        return F.normalize(out.float(), dim=-1)
+
+    def _precision(self) -> torch.autocast:
+        return torch.autocast("cpu", torch.bfloat16, enabled=self.settings.bf16)
 
     def attacked(self, pictures: Tensor, bank: Tensor, target: Tensor, radius: float) -> Tensor:
         """The pictures, one L2 step of `radius` up the loss from a random start."""
         start = torch.randn_like(pictures)
         start = start / length(start) * radius * 0.3
         moved = (pictures + start).requires_grad_(True)
-        embeddings = self.model.encode_image(normalised(moved), normalize=True)
+        embeddings = self.seen(moved)
         loss = spread(self.model.logit_scale.exp().detach() * embeddings @ bank.T, target)
         (gradient,) = torch.autograd.grad(loss, moved)
         shift = start + gradient / length(gradient).clamp_min(1e-12) * radius
@@ -177,7 +237,7 @@ class Trainer:
     @torch.no_grad()
     def _remember(self, texts: Tensor, told: list[frozenset[str]]) -> None:
         self.model.logit_scale.clamp_(max=math.log(100))
-        if self.step >= MEMORY_FROM:
+        if self.step >= MEMORY_FROM or self.settings.start:
             self.memory.extend(zip(texts.detach(), told, strict=True))
         decay = min(EMA_DECAY, (1 + self.step) / (10 + self.step))
         state = self.model.state_dict()

@@ -19,8 +19,9 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from limner_wire.errors import ErrorCode, LimnerError
 from torch import Tensor
+
+from limner_wire.errors import ErrorCode, LimnerError
 
 SIDE_PX = 80
 PICTURES, CAPTIONS = "pictures.npy", "facts.json"

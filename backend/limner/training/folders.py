@@ -11,10 +11,10 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.nn.functional as F
-from limner_wire.errors import ErrorCode, LimnerError
 
 from limner.pictures import read_with_alpha
 from limner.training.corpora import LANGUAGES, SIDE_PX, Corpus, Fact
+from limner_wire.errors import ErrorCode, LimnerError
 
 ENDINGS = (".png", ".jpg", ".jpeg", ".webp")
 

@@ -12,7 +12,6 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
-from limner_wire.limits import STROKES_MIN
 from torch import Tensor
 
 from limner.methods.trace import fit
@@ -20,6 +19,7 @@ from limner.training.augment import COLOURS, colour_fact
 from limner.training.corpora import SIDE_PX, Corpus, Fact
 from limner.vector.rasterizer import render
 from limner.vector.strokes import Strokes, pack
+from limner_wire.limits import STROKES_MIN
 
 SHAPES = {
     "circle": "원", "square": "사각형", "triangle": "삼각형", "star": "별", "heart": "하트",

@@ -324,8 +324,9 @@ def _read_background(background, scene, top, tiles, plane, live):
     for c in range(3):
         value = background[scene, c, 0, 0]
         for j in live:
+            tile = carray(_at(tiles, j * tiles.shape[1] + plane + c * PIXELS), (PIXELS,))
             for i in range(PIXELS):
-                tiles[j, plane + c * PIXELS + i] = value
+                tile[i] = value
 
 
 @njit(**_inline)

@@ -14,10 +14,10 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from limner_wire.errors import LimnerError
 from svgelements import Arc, SVGLexicalParser
 
 from limner.vector.svg_safe import broken
+from limner_wire.errors import LimnerError
 
 Cubics = npt.NDArray[np.float64]  # (3n+1, 2): n cubic segments, neighbours share an end point
 

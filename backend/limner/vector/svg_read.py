@@ -13,13 +13,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from limner_wire.limits import (
-    COORDINATE_MAX_PX,
-    STROKES_MAX,
-    SVG_BYTES,
-    SVG_COMMANDS,
-    SVG_DEPTH,
-)
 
 from limner import files
 from limner.vector import svg_frame, svg_paint, svg_safe, svg_shapes
@@ -28,6 +21,13 @@ from limner.vector.svg_frame import Affine
 from limner.vector.svg_pen import Cubics
 from limner.vector.svg_safe import Node, broken, unsafe
 from limner.vector.svg_shapes import Viewport
+from limner_wire.limits import (
+    COORDINATE_MAX_PX,
+    STROKES_MAX,
+    SVG_BYTES,
+    SVG_COMMANDS,
+    SVG_DEPTH,
+)
 
 SEGMENTS_MAX = 256  # of one stroke; a longer path becomes several
 CLONES_MAX = 4 * STROKES_MAX  # elements that all <use> together may stand for

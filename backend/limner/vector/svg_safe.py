@@ -19,6 +19,7 @@ from xml.sax.xmlreader import AttributesImpl
 
 from defusedxml import DefusedXmlException
 from defusedxml.sax import make_parser
+
 from limner_wire.errors import ErrorCode, LimnerError
 from limner_wire.limits import SVG_BYTES, SVG_COMMANDS, SVG_DEPTH
 

@@ -15,12 +15,12 @@ from typing import Any
 
 import numpy as np
 import svgwrite
-from limner_wire.errors import ErrorCode, LimnerError
 from svgwrite.etree import etree
 
 from limner.vector import svg_safe
 from limner.vector.strokes import Strokes
 from limner.vector.svg_safe import LIMNER_NAMESPACE, METADATA_TAG, Node
+from limner_wire.errors import ErrorCode, LimnerError
 
 Background = str | tuple[float, float, float] | None
 
