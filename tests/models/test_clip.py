@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
+from limner.losses.words import set_apart
 from limner.methods.base import Models
 from limner.models.clip import split_weight
 
@@ -18,7 +19,7 @@ def test_texts_and_pictures_are_unit_vectors_in_one_space(starter: Models) -> No
 
 def test_the_korean_for_a_thing_is_nearer_to_it_than_to_another(starter: Models) -> None:
     clip = starter.clips[0].clip
-    apple, house, korean = clip.encode_text(["a red apple", "a house", "빨간 사과"])
+    apple, house, korean = set_apart(clip, ["a red apple", "a house", "빨간 사과"], 1.0)
     assert korean @ apple > korean @ house + 0.2
 
 

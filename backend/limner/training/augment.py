@@ -1,8 +1,9 @@
 """What a training picture goes through: colour, place, background, light and noise.
 
 The pictures that CLIPDraw shows a CLIP are cutouts, shifted, scaled and bent, on the canvas'
-background: training shows it the same kind, half of them by CLIPDraw's own augmentation. A picture may also be dyed in a named colour; it then
-carries the colour as a further fact, so that "a blue cat" means something although no icon is one.
+background: training shows it the same kind, half of them by CLIPDraw's own augmentation. A picture
+may also be dyed in a named colour; it then carries the colour as a further fact, so that "a blue
+cat" means something although no icon is one.
 """
 
 from __future__ import annotations

@@ -12,7 +12,8 @@ The loss is CLIP's contrastive one (Radford et al. 2021, section 2.3) with four 
 4. Part of each batch are drawings that this very tower made, told to be scribbles; see
    `training.scribbles`.
 
-All randomness comes from (seed, step), so a run that was stopped goes on as if it had not been.
+All randomness comes from (seed, step), so a run that was stopped goes on as if it had not been, but
+for the captions and scribbles of the last steps, which gather anew.
 """
 
 from __future__ import annotations
@@ -66,7 +67,8 @@ class Settings:
         cooldown: the part of the steps, at the end, over which the rate falls to zero.
         start: weights to begin from, of the same tower; then the attack has its full length from
             the first step. Empty to begin from nothing.
-        scribbles: the part of a batch that are the tower's own drawings.
+        scribbles: the part of a batch that are the tower's own drawings, from the step at which
+            the attack has its full length.
         bf16: run both towers in bfloat16, about 1.4 times as fast on CPUs that multiply it.
     """
 
@@ -116,6 +118,7 @@ class Trainer:
         self.keys = [frozenset(f.key for f in facts) for facts in corpus.facts]
         self.scribbles: deque[Scribble] = deque(maxlen=SCRIBBLES)
         self.fakes = round(settings.batch * settings.scribbles)
+        self.scribbles_from = 0 if settings.start else RADIUS_FROM[1]
         self.step = 0
 
     def _groups(self) -> list[dict[str, Any]]:
@@ -183,9 +186,8 @@ class Trainer:
         """
         for group in self.optimizer.param_groups:
             group["lr"] = self.rate()
-        if self.fakes and (self.radius() or self.settings.attack == 0):
-            if self.step % SCRIBBLE_EVERY == 0:
-                self.scribble_now()
+        if self.fakes and self.step >= self.scribbles_from and self.step % SCRIBBLE_EVERY == 0:
+            self.scribble_now()
         pictures, captions, told, true = self.batch()
         texts = self.told(captions)
         bank = torch.cat([texts, *(row[None] for row, _ in self.memory)])
