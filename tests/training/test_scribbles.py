@@ -28,14 +28,14 @@ def test_scribbles_are_near_what_they_were_meant_to_be(starter: Models, corpus: 
     made = scribble(corpus.facts[:6], aims, clip.encode_image, random.Random(3))
     assert len(made) == 6 and all(s.picture.shape == (3, 64, 64) for s in made)
     pictures = torch.stack([s.picture for s in made])
-    assert pictures.isfinite().all() and 0 <= pictures.min() and pictures.max() <= 1.0001
+    assert pictures.isfinite().all() and pictures.min() >= 0 and pictures.max() <= 1.0001
     paper = made[0].ground.expand(1, 3, 64, 64)
     with torch.no_grad():
         near = (clip.encode_image(pictures) * aims).sum(1)
         before = (clip.encode_image(paper) * aims).sum(1)
     assert (near > before + 0.05).all()
     views = cut(made, random.Random(0))
-    assert views.shape == (6, 3, 64, 64) and 0 <= views.min() and views.max() <= 1
+    assert views.shape == (6, 3, 64, 64) and views.min() >= 0 and views.max() <= 1
 
 
 def test_a_batch_holds_scribbles_and_what_they_were_meant_to_be(

@@ -22,6 +22,8 @@ from limner.models.catalog import Installed, find
 from limner.models.loading import read_weights
 from limner_wire.errors import ErrorCode, LimnerError
 
+TOKENS, TOKEN_ROWS = "token_embedding.weight", "token_embedding.rows"
+
 
 @dataclass(frozen=True, slots=True)
 class Weighted:
@@ -46,8 +48,7 @@ class Clip:
         try:
             with quietly():
                 network = open_clip.create_model(source, load_weights=False)
-            weights = read_weights(model.weights)
-            network.load_state_dict({k: v.float() for k, v in weights.items()}, strict=True)
+            network.load_state_dict(unpacked(read_weights(model.weights), network), strict=True)
         except (RuntimeError, ValueError, KeyError) as problem:
             reason = str(problem).splitlines()[0]
             raise LimnerError(
@@ -101,6 +102,28 @@ class Clip:
         return [
             w for w in words_of(text) if w not in self._known and w.rstrip("s") not in self._known
         ]
+
+
+def packed(weights: dict[str, Tensor], used: Tensor) -> dict[str, Tensor]:
+    """Weights in half precision, with only the `used` rows, (V,) bool, of the token embedding.
+
+    A small CLIP that knows a few thousand words has little but unused rows otherwise.
+    """
+    small = {k: v.half() if v.is_floating_point() else v for k, v in weights.items()}
+    small[TOKENS] = small[TOKENS][used]
+    small[TOKEN_ROWS] = used.nonzero()[:, 0].int()
+    return {k: v.contiguous() for k, v in small.items()}
+
+
+def unpacked(weights: dict[str, Tensor], network: nn.Module) -> dict[str, Tensor]:
+    """What `packed` left of a network's weights, as its state; other weights as they are."""
+    rows = weights.get(TOKEN_ROWS)
+    state = {k: v.float() for k, v in weights.items() if k != TOKEN_ROWS}
+    if rows is not None:
+        full = torch.zeros_like(network.state_dict()[TOKENS])
+        full[rows.long()] = state[TOKENS]
+        state[TOKENS] = full
+    return state
 
 
 @contextmanager

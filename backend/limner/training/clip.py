@@ -37,7 +37,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from limner.models import conv_tower  # noqa: F401  (registers the starter's tower with timm)
-from limner.models.clip import quietly, words_of
+from limner.models.clip import packed, quietly, unpacked, words_of
 from limner.models.loading import read_weights
 from limner.training.augment import augment
 from limner.training.corpora import TEMPLATES, Corpus, caption, fits
@@ -108,8 +108,7 @@ class Trainer:
         with quietly():
             self.model = open_clip.create_model(f"local-dir:{folder}", load_weights=False)
         if settings.start:
-            weights = read_weights(Path(settings.start))
-            self.model.load_state_dict({k: v.float() for k, v in weights.items()})
+            self.model.load_state_dict(unpacked(read_weights(Path(settings.start)), self.model))
         self.model.to(memory_format=torch.channels_last)
         self.tokenizer = open_clip.get_tokenizer(f"local-dir:{folder}")
         self.average = {k: v.detach().clone() for k, v in self.model.state_dict().items()}
@@ -299,18 +298,16 @@ class Trainer:
         return True
 
     def export(self) -> Path:
-        """The averaged weights in half precision, as open_clip loads them, and the words known.
+        """The averaged weights, packed, and the words known.
 
-        Rows of the token embedding that no caption ever used are zero: they carry nothing.
+        Rows of the token embedding that no caption ever used are left out: they carry nothing.
         """
-        weights = {k: v.half() if v.is_floating_point() else v for k, v in self.average.items()}
         told = {t for facts in self.corpus.facts for fact in facts for t in fact.words.values()}
         told |= {template for templates in TEMPLATES.values() for template in templates}
         used = torch.zeros(TEXT["vocab_size"], dtype=torch.bool)
         used[self.tokenizer(sorted(told)).flatten()] = True
-        weights["token_embedding.weight"][~used] = 0
         path = self.folder / "model.safetensors"
-        save_file({k: v.contiguous() for k, v in weights.items()}, path, {"format": "pt"})
+        save_file(packed(self.average, used), path, {"format": "pt"})
         words = sorted({word for text in told for word in words_of(text)})
         (self.folder / "vocabulary.json").write_text(json.dumps(words, ensure_ascii=False), "utf-8")
         return path
