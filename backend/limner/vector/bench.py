@@ -118,17 +118,18 @@ def measure(
 
 def table(rows: Sequence[dict[str, Any]]) -> Table:
     """The rows of `measure` for people, with how many times faster than diffvg it is."""
-    out = Table(title="Strokes: forward / forward and backward, ms (median)")
-    for name in ("strokes", "px", "widths", "threads", "Limner", "diffvg", "times", "prefilter"):
-        out.add_column(name, justify="left" if name == "widths" else "right")
+    out = Table(title="milliseconds (median): forward, forward and backward", box=None)
+    columns = ("scene", "threads", "forward", "both", "diffvg fwd", "and both", "times", "prefilter")
+    for name in columns:
+        out.add_column(name, justify="left" if name == "scene" else "right", no_wrap=True)
     for row in rows:
         out.add_row(
-            str(row["strokes"]),
-            str(row["side_px"]),
-            row["widths"],
+            f"{row['strokes']} {row['widths']}, {row['side_px']} px",
             str(row["threads"] or row["device"]),
-            f"{row['forward_ms']:.2f} / {row['both_ms']:.2f}",
-            f"{row['diffvg_forward_ms']:.0f} / {row['diffvg_both_ms']:.0f}",
+            f"{row['forward_ms']:.2f}",
+            f"{row['both_ms']:.2f}",
+            f"{row['diffvg_forward_ms']:.0f}",
+            f"{row['diffvg_both_ms']:.0f}",
             f"{row['diffvg_both_ms'] / row['both_ms']:.0f}",
             f"{row['diffvg_prefilter_both_ms'] / row['both_ms']:.0f}",
         )
