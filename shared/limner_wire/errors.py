@@ -15,6 +15,23 @@ class ErrorCode(str, Enum):
     UNSAFE_FILE = "unsafe_file"  # a file holds something that Limner refuses to read
     NOT_FINITE = "not_finite"  # the optimisation left the numbers (NaN or infinity)
     CANCELLED = "cancelled"  # the user stopped it
+    PROTOCOL = "protocol"  # a message breaks the protocol
+    VERSION = "version"  # front end and backend speak no common version
+    UNKNOWN_TYPE = "unknown_type"  # a message of a kind that the backend does not know
+    UNKNOWN_JOB = "unknown_job"  # no such job, or not this client's
+    UNKNOWN_METHOD = "unknown_method"  # no such method
+    UNKNOWN_BLOB = "unknown_blob"  # an input was never uploaded, or is gone
+    FORBIDDEN = "forbidden"  # the token does not allow it
+    QUOTA = "quota"  # too many jobs, connections or bytes
+    BUSY = "busy"  # a job is not in a state in which that can be done
+    OUT_OF_MEMORY = "oom"  # the device has too little memory for it
+    POISONED = "poisoned"  # the job brought the worker down again and again
+    DISK_FULL = "disk_quota"  # there is no room for results
+    INTERNAL = "internal"  # a fault of Limner's own
+
+
+class WireError(ValueError):
+    """A frame or a message that breaks the protocol. The text is for a log, not for the artist."""
 
 
 class LimnerError(Exception):

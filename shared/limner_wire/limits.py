@@ -8,7 +8,7 @@ PROMPTS = 16
 STROKES_MIN, STROKES_MAX = 1, 4_096
 STEPS_MIN, STEPS_MAX = 1, 20_000
 CANVAS_MIN_PX, CANVAS_MAX_PX = 16, 4_096
-SEED_MAX = 2**53 - 1  # exact in JSON and in a browser
+SEED_MAX = 2**53 - 1
 
 IMAGE_BYTES = 32 * 2**20
 IMAGE_SIDE_PX = 4_096
@@ -18,3 +18,10 @@ SVG_BYTES = 8 * 2**20
 SVG_COMMANDS = 100_000  # path commands over the whole file
 SVG_DEPTH = 64
 COORDINATE_MAX_PX = 1e6
+
+INT_MAX = 2**53 - 1  # exact in JSON and in a browser
+TEXT_BYTES = 64 * 2**10
+HEADER_BYTES = 16 * 2**10
+BINARY_BYTES = 2**20  # of one message
+BUFFERS = 16  # in one binary frame
+JSON_DEPTH = 32

@@ -119,7 +119,16 @@ def measure(
 def table(rows: Sequence[dict[str, Any]]) -> Table:
     """The rows of `measure` for people, with how many times faster than diffvg it is."""
     out = Table(title="milliseconds (median): forward, forward and backward", box=None)
-    columns = ("scene", "threads", "forward", "both", "diffvg fwd", "and both", "times", "prefilter")
+    columns = (
+        "scene",
+        "threads",
+        "forward",
+        "both",
+        "diffvg fwd",
+        "and both",
+        "times",
+        "prefilter",
+    )
     for name in columns:
         out.add_column(name, justify="left" if name == "scene" else "right", no_wrap=True)
     for row in rows:

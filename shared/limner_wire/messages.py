@@ -1,0 +1,414 @@
+"""Every message of the protocol, one dataclass each, read strictly and written as JSON.
+
+`parse` turns a decoded object into its dataclass: it checks kinds and bounds and ignores fields
+that it does not know, so that a newer peer may say more. Messages with "binary" beside them are
+the headers of binary frames (`frames`). Which of them must not be lost is said in `DURABLE`.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import typing
+from dataclasses import MISSING, dataclass, field, fields
+from functools import cache
+from typing import Annotated, Any, ClassVar
+
+from limner_wire import limits
+from limner_wire.errors import ErrorCode, WireError
+
+PROTOCOL = 1
+SUBPROTOCOL = "limner.v1"
+
+
+@dataclass(frozen=True)
+class Most:
+    """The longest a text or a list may be, and the shortest."""
+
+    length: int
+    least: int = 0
+
+
+@dataclass(frozen=True)
+class Within:
+    """The least and the greatest a number may be."""
+
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Like:
+    """What a text must look like, from its first character to its last."""
+
+    pattern: str
+
+
+Name = Annotated[str, Like(r"[a-z][a-z0-9_]{0,39}")]
+JobId = Annotated[str, Like(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")]
+BlobId = Annotated[str, Like(r"[0-9a-f]{64}")]  # sha256
+Count = Annotated[int, Within(0, limits.INT_MAX)]
+Words = Annotated[str, Most(2_000)]
+Side = Annotated[int, Within(limits.CANVAS_MIN_PX, limits.CANVAS_MAX_PX)]
+Canvas = Annotated[tuple[Side, ...], Most(2, least=2)]  # width, height in pixels
+Settings = dict[str, Any]  # a method's own parameters: checked by its schema, not here
+
+MIMES = ("image/png", "image/jpeg", "image/webp", "image/svg+xml")
+STATES = ("queued", "loading", "running", "paused", "done", "error", "cancelled")
+ENDED = frozenset({"done", "error", "cancelled"})
+
+
+class Message:
+    """What all messages share: the name that they go by on the wire."""
+
+    t: ClassVar[str]
+
+    def json(self) -> dict[str, Any]:
+        """The message as a JSON object; what has its default is left out."""
+        out: dict[str, Any] = {"t": self.t}
+        for f in fields(self):  # type: ignore[arg-type]
+            value = getattr(self, f.name)
+            default = f.default if f.default_factory is MISSING else f.default_factory()
+            if value != default:
+                out[f.name] = list(value) if isinstance(value, tuple) else value
+        return out
+
+
+# --- from a front end to the backend ---------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Hello(Message):
+    """The first message: which protocols are spoken, who speaks, and the token or a ticket."""
+
+    t: ClassVar[str] = "hello"
+    protocol: Annotated[tuple[Annotated[int, Within(0, 1_000)], ...], Most(8)]
+    client: Annotated[str, Most(80)]
+    token: Annotated[str, Most(200)] = ""
+    ticket: Annotated[str, Most(200)] = ""
+    credit: Annotated[int, Within(1, 8)] = 2
+    remote: bool = False
+
+
+@dataclass(frozen=True)
+class Submit(Message):
+    """A job. Its id is made by the client: sending it again is asking for the same job."""
+
+    t: ClassVar[str] = "submit"
+    job: JobId
+    method: Name
+    params: Settings
+    canvas: Canvas
+    inputs: dict[str, Any] = field(default_factory=dict)
+    models: Annotated[tuple[Annotated[str, Most(80)], ...], Most(4)] = ()
+    watch: bool = True
+
+
+@dataclass(frozen=True)
+class Blob(Message):
+    """Binary: a part of an input, known by the hash of the whole."""
+
+    t: ClassVar[str] = "blob"
+    sha256: BlobId
+    mime: Annotated[str, Most(40)]
+    size: Annotated[int, Within(1, limits.IMAGE_BYTES)]
+    at: Count = 0
+
+
+@dataclass(frozen=True)
+class Watch(Message):
+    """Show me this job, from the durable event after `since_seq` on."""
+
+    t: ClassVar[str] = "watch"
+    job: JobId
+    since_seq: Count = 0
+
+
+@dataclass(frozen=True)
+class Unwatch(Message):
+    """Show me no more of this job; it goes on."""
+
+    t: ClassVar[str] = "unwatch"
+    job: JobId
+
+
+@dataclass(frozen=True)
+class Ack(Message):
+    """A frame has been shown: another may come. `seq` may serve as base of a delta."""
+
+    t: ClassVar[str] = "ack"
+    job: JobId
+    seq: Count
+
+
+@dataclass(frozen=True)
+class Cancel(Message):
+    """Stop the job; what it has drawn is kept if `keep`."""
+
+    t: ClassVar[str] = "cancel"
+    job: JobId
+    keep: bool = True
+
+
+@dataclass(frozen=True)
+class Pause(Message):
+    """Hold the job before its next step."""
+
+    t: ClassVar[str] = "pause"
+    job: JobId
+
+
+@dataclass(frozen=True)
+class Resume(Message):
+    """Let a paused job go on."""
+
+    t: ClassVar[str] = "resume"
+    job: JobId
+
+
+@dataclass(frozen=True)
+class Adjust(Message):
+    """Change settings of a running job, from its next step on."""
+
+    t: ClassVar[str] = "adjust"
+    job: JobId
+    params: Settings
+
+
+@dataclass(frozen=True)
+class ListJobs(Message):
+    """Which jobs there are, the newest first."""
+
+    t: ClassVar[str] = "list"
+    before: Annotated[float, Within(0, 1e11)] = 0.0
+    count: Annotated[int, Within(1, 100)] = 50
+
+
+@dataclass(frozen=True)
+class Fetch(Message):
+    """Send the result of a job that is done, or its recorded key frame nearest to a step."""
+
+    t: ClassVar[str] = "fetch"
+    job: JobId
+    what: Annotated[str, Like("result|frame")] = "result"
+    step: Count = 0
+
+
+@dataclass(frozen=True)
+class Ping(Message):
+    """Are you there? For browsers, which can send no ping of the websocket's own."""
+
+    t: ClassVar[str] = "ping"
+    n: Count = 0
+
+
+# --- from the backend to a front end ---------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Welcome(Message):
+    """The answer to a good hello: what there is to ask for, and the bounds."""
+
+    t: ClassVar[str] = "welcome"
+    protocol: Count
+    server: Annotated[str, Most(80)]
+    session: Annotated[str, Most(80)]
+    limits: dict[str, Any]
+    methods: Annotated[tuple[dict[str, Any], ...], Most(64)]
+    models: Annotated[tuple[dict[str, Any], ...], Most(256)]
+    devices: Annotated[tuple[Annotated[str, Most(80)], ...], Most(64)] = ()
+
+
+@dataclass(frozen=True)
+class BlobOk(Message):
+    """A part has arrived; `complete` when the whole has, and its hash is right."""
+
+    t: ClassVar[str] = "blob_ok"
+    sha256: BlobId
+    have: Count
+    complete: bool
+
+
+@dataclass(frozen=True)
+class State(Message):
+    """Durable: where a job stands."""
+
+    t: ClassVar[str] = "state"
+    job: JobId
+    seq: Count
+    state: Annotated[str, Like("|".join(STATES))]
+    position: Count = 0
+    step: Count = 0
+    note: Words = ""
+
+
+@dataclass(frozen=True)
+class Adjusted(Message):
+    """Durable: settings have changed, from this step on."""
+
+    t: ClassVar[str] = "adjusted"
+    job: JobId
+    seq: Count
+    step: Count
+    params: Settings
+
+
+@dataclass(frozen=True)
+class Failed(Message):
+    """Durable when it names a job: what went wrong, why, and what to do next."""
+
+    t: ClassVar[str] = "error"
+    code: Annotated[str, Like("|".join(c.value for c in ErrorCode))]
+    message: Words
+    hint: Words = ""
+    retryable: bool = False
+    job: Annotated[str, Most(36)] = ""
+    seq: Count = 0
+
+
+@dataclass(frozen=True)
+class Progress(Message):
+    """The newest step's figures; older ones may never arrive."""
+
+    t: ClassVar[str] = "progress"
+    job: JobId
+    seq: Count
+    step: Count
+    total: Count
+    losses: dict[str, Any]
+    it_per_s: Annotated[float, Within(0, 1e9)] = 0.0
+    eta_s: Annotated[float, Within(0, 1e9)] = 0.0
+
+
+@dataclass(frozen=True)
+class StrokesFrame(Message):
+    """Binary: the newest strokes (`strokes`), whole or as steps from the frame `base`."""
+
+    t: ClassVar[str] = "strokes"
+    job: JobId
+    seq: Count
+    step: Count
+    canvas: Canvas
+    base: Count = 0
+
+
+@dataclass(frozen=True)
+class RasterFrame(Message):
+    """Binary: the newest picture, encoded."""
+
+    t: ClassVar[str] = "raster"
+    job: JobId
+    seq: Count
+    step: Count
+    canvas: Canvas
+    mime: Annotated[str, Most(40)]
+
+
+@dataclass(frozen=True)
+class Done(Message):
+    """Binary: a result's files as buffers ("svg", "png"), and how it came about."""
+
+    t: ClassVar[str] = "done"
+    job: JobId
+    seq: Count
+    about: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Jobs(Message):
+    """The answer to `list`."""
+
+    t: ClassVar[str] = "jobs"
+    jobs: Annotated[tuple[dict[str, Any], ...], Most(100)]
+
+
+@dataclass(frozen=True)
+class Pong(Message):
+    """The answer to `ping`."""
+
+    t: ClassVar[str] = "pong"
+    n: Count = 0
+
+
+TO_BACKEND: tuple[type[Message], ...] = (
+    Hello, Submit, Watch, Unwatch, Ack, Cancel, Pause, Resume, Adjust, ListJobs, Fetch, Ping,
+)  # fmt: skip
+TO_BACKEND_BINARY: tuple[type[Message], ...] = (Blob,)
+TO_CLIENT: tuple[type[Message], ...] = (
+    Welcome, BlobOk, State, Adjusted, Failed, Progress, Jobs, Pong,
+)  # fmt: skip
+TO_CLIENT_BINARY: tuple[type[Message], ...] = (StrokesFrame, RasterFrame, Done)
+DURABLE = frozenset({"state", "adjusted", "error", "done"})
+LATEST_WINS = frozenset({"progress", "strokes", "raster"})
+
+
+class UnknownType(WireError):
+    """A message of a kind that this side does not know: a newer peer may send some."""
+
+
+def parse(value: dict[str, Any], kinds: tuple[type[Message], ...]) -> Message:
+    """The message that a JSON object is.
+
+    Args:
+        value: from `frames.decode_text`, or the header from `frames.decode`.
+        kinds: the messages that may come here.
+
+    Raises:
+        UnknownType: if it is none of them.
+        WireError: if a field is missing, of another kind, or out of bounds.
+    """
+    kind = next((k for k in kinds if k.t == value.get("t")), None)
+    if kind is None:
+        raise UnknownType(f"there is no message {str(value.get('t'))[:40]!r} in this direction")
+    given: dict[str, Any] = {}
+    for name, hint, needed in _fields(kind):  # type: ignore[arg-type]
+        if name in value:
+            given[name] = _read(value[name], hint, f"{kind.t}.{name}")
+        elif needed:
+            raise WireError(f"{kind.t} lacks {name}")
+    return kind(**given)
+
+
+@cache
+def _fields(kind: type[Message]) -> tuple[tuple[str, Any, bool], ...]:
+    hints = typing.get_type_hints(kind, include_extras=True)
+    return tuple(
+        (f.name, hints[f.name], f.default is MISSING and f.default_factory is MISSING)
+        for f in fields(kind)  # type: ignore[arg-type]
+    )
+
+
+def _read(value: Any, hint: Any, where: str) -> Any:
+    """The value as its annotation asks for it.
+
+    Raises:
+        WireError: if it is not like that.
+    """
+    bounds: tuple[Any, ...] = ()
+    while typing.get_origin(hint) is Annotated:
+        hint, *more = typing.get_args(hint)
+        bounds += tuple(more)
+    origin = typing.get_origin(hint)
+    if origin is tuple:
+        if not isinstance(value, list):
+            raise WireError(f"{where} is no list")
+        _hold(value, bounds, where)
+        item = typing.get_args(hint)[0]
+        return tuple(_read(v, item, where) for v in value)
+    kind = origin or hint
+    if kind is float and type(value) is int:
+        value = float(value)
+    if type(value) is not kind or (kind is float and not math.isfinite(value)):
+        raise WireError(f"{where} is no {kind.__name__}")
+    _hold(value, bounds, where)
+    return value
+
+
+def _hold(value: Any, bounds: tuple[Any, ...], where: str) -> None:
+    for bound in bounds:
+        if isinstance(bound, Most) and not bound.least <= len(value) <= bound.length:
+            raise WireError(f"{where} is not {bound.least} to {bound.length} long")
+        if isinstance(bound, Within) and not bound.low <= value <= bound.high:
+            raise WireError(f"{where} is not within {bound.low:g} and {bound.high:g}")
+        if isinstance(bound, Like) and not re.fullmatch(bound.pattern, value):
+            raise WireError(f"{where} is not like {bound.pattern[:60]}")
