@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from array import array
 from dataclasses import replace
 
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 from limner_wire import limits
 from limner_wire.errors import WireError
 from limner_wire.frames import Buffer, decode, encode
-from limner_wire.strokes import Stroke, pack, unpack
+from limner_wire.strokes import Stroke, Strokes
 
 CANVAS = (512, 384)
 coordinate = st.floats(-0.25, 1.25)
@@ -28,8 +29,10 @@ def strokes(draw: st.DrawFn) -> Stroke:
 
 @given(st.lists(strokes(), max_size=5))
 def test_strokes_come_back_within_a_hundredth_of_a_pixel(given_strokes: list[Stroke]) -> None:
-    data = encode({"t": "strokes"}, pack(given_strokes, CANVAS))
-    back = unpack(decode(data).buffers, CANVAS)
+    packed = Strokes.of(given_strokes, CANVAS)
+    read = Strokes.read(decode(encode({"t": "strokes"}, packed.buffers())).buffers, CANVAS)
+    assert read == packed and len(read) == len(given_strokes)
+    back = list(read)
     assert len(back) == len(given_strokes)
     for a, b in zip(given_strokes, back, strict=True):
         assert b.rgba == a.rgba and abs(b.width - a.width) <= 0.5 * 512 / 65535 + 1e-9
@@ -41,7 +44,7 @@ def test_strokes_come_back_within_a_hundredth_of_a_pixel(given_strokes: list[Str
 def test_what_lies_far_outside_comes_to_the_border_and_nan_too() -> None:
     far = Stroke([(-1e9, 1e9)], float("inf"), (1, 2, 3, 4))
     lost = Stroke([(float("nan"), 10.0)], float("nan"), (1, 2, 3, 4))
-    first, second = unpack({b.name: b for b in pack([far, lost], CANVAS)}, CANVAS)
+    first, second = Strokes.of([far, lost], CANVAS)
     assert first.points == [(-128.0, 480.0)] and first.width == 512
     assert second.points[0][0] == -128 and second.width == 0
 
@@ -54,7 +57,7 @@ def test_a_stroke_is_a_path() -> None:
 
 def good() -> dict[str, Buffer]:
     line = Stroke([(1, 2), (3, 4), (5, 6), (7, 8)], 3, (9, 9, 9, 9))
-    return {b.name: b for b in pack([line, line], CANVAS)}
+    return {b.name: b for b in Strokes.of([line, line], CANVAS).buffers()}
 
 
 def ends(*numbers: int) -> Buffer:
@@ -81,15 +84,53 @@ def ends(*numbers: int) -> Buffer:
     ids=lambda change: next(iter(change)),
 )
 def test_buffers_that_are_no_strokes_are_refused(change: dict[str, Buffer]) -> None:
-    assert len(unpack(good(), CANVAS)) == 2
+    assert len(Strokes.read(good(), CANVAS)) == 2
     with pytest.raises(WireError):
-        unpack(good() | change, CANVAS)
+        Strokes.read(good() | change, CANVAS)
 
 
 def test_no_more_strokes_than_a_frame_may_hold() -> None:
     dot = Stroke([(1, 2)], 3, (9, 9, 9, 9))
-    assert len(pack([dot] * limits.STROKES_MAX, CANVAS)) == 4
+    most = Strokes.of([dot] * limits.STROKES_MAX, CANVAS)
+    assert len(encode({"t": "strokes"}, most.buffers())) < limits.BINARY_BYTES
     with pytest.raises(WireError):
-        pack([dot] * (limits.STROKES_MAX + 1), CANVAS)
+        Strokes.of([dot] * (limits.STROKES_MAX + 1), CANVAS)
     with pytest.raises(WireError):
-        pack([replace(dot, points=[(1, 2), (3, 4)])], CANVAS)
+        Strokes.of([replace(dot, points=[(1, 2), (3, 4)])], CANVAS)
+
+
+@given(st.lists(strokes(), min_size=1, max_size=4), st.integers(0, 2**31))
+def test_small_steps_lead_from_frame_to_frame(shapes: list[Stroke], seed: int) -> None:
+    chance = random.Random(seed)
+    base = Strokes.of(shapes, CANVAS)
+    for _ in range(3):
+        moved = [
+            replace(
+                s,
+                points=[(x + chance.gauss(0, 2), y + chance.gauss(0, 2)) for x, y in s.points],
+                rgba=(chance.randrange(256), *s.rgba[1:]),
+            )
+            for s in base
+        ]
+        now = Strokes.of(moved, CANVAS)
+        steps = now.steps_from(base)
+        assert steps is not None
+        frame = encode({"t": "strokes"}, steps)
+        base = base.with_steps(decode(frame).buffers)
+        # errors do not add up: each step is counted from what the front end has
+        assert max(abs(a - b) for a, b in zip(base.points, now.points, strict=True)) <= 4
+        assert (base.width, base.rgba) == (now.width, now.rgba)
+
+
+def test_what_small_steps_cannot_reach() -> None:
+    a = Strokes.of([Stroke([(10, 10)], 3, (9, 9, 9, 9))], CANVAS)
+    far = Strokes.of([Stroke([(40, 10)], 3, (9, 9, 9, 9))], CANVAS)
+    other = Strokes.of([Stroke([(10, 10)] * 4, 3, (9, 9, 9, 9))], CANVAS)
+    assert far.steps_from(a) is None and other.steps_from(a) is None
+    near = Strokes.of([Stroke([(12, 10)], 3, (9, 9, 9, 9))], CANVAS).steps_from(a)
+    assert near is not None and [b.name for b in near] == ["steps"]
+    for wrong in (near * 0, [*near, Buffer("width", "u16", (2,), bytes(4))]):
+        with pytest.raises(WireError):
+            a.with_steps({b.name: b for b in wrong})
+    with pytest.raises(WireError):
+        other.with_steps({b.name: b for b in near})
