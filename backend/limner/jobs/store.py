@@ -1,0 +1,341 @@
+"""The truth about jobs, in one SQLite file: it survives whatever happens to the processes.
+
+Write-ahead logging; a change of state is on the disk before it is told to anyone (synchronous =
+FULL), other events follow at the next checkpoint of the log at the latest (NORMAL). Every durable
+event of a job has the next number of that job, so that a front end can ask for all after one.
+
+One thread uses a store. Result files and inputs lie in it too: a folder of loose files can't be
+changed together with the rows that speak of them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sqlite3
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from limner_wire.messages import ENDED
+
+SCHEMA = """
+CREATE TABLE jobs (
+    id TEXT PRIMARY KEY, client TEXT NOT NULL, method TEXT NOT NULL, request TEXT NOT NULL,
+    state TEXT NOT NULL, seq INTEGER NOT NULL DEFAULT 0, step INTEGER NOT NULL DEFAULT 0,
+    deaths INTEGER NOT NULL DEFAULT 0,
+    created REAL NOT NULL, ended REAL
+) STRICT;
+CREATE INDEX jobs_by_state ON jobs (state, created);
+CREATE TABLE events (
+    job TEXT NOT NULL REFERENCES jobs ON DELETE CASCADE, seq INTEGER NOT NULL,
+    body TEXT NOT NULL, PRIMARY KEY (job, seq)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE blobs (
+    sha256 TEXT PRIMARY KEY, mime TEXT NOT NULL, data BLOB NOT NULL, used REAL NOT NULL
+) STRICT;
+CREATE TABLE inputs (
+    job TEXT NOT NULL REFERENCES jobs ON DELETE CASCADE, sha256 TEXT NOT NULL REFERENCES blobs,
+    PRIMARY KEY (job, sha256)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE checkpoints (
+    job TEXT PRIMARY KEY REFERENCES jobs ON DELETE CASCADE, step INTEGER NOT NULL,
+    data BLOB NOT NULL
+) STRICT;
+CREATE TABLE frames (
+    job TEXT NOT NULL REFERENCES jobs ON DELETE CASCADE, step INTEGER NOT NULL,
+    data BLOB NOT NULL, PRIMARY KEY (job, step)
+) STRICT;
+CREATE TABLE results (
+    job TEXT PRIMARY KEY REFERENCES jobs ON DELETE CASCADE, data BLOB NOT NULL
+) STRICT;
+"""
+VERSION = 1
+Clock = Callable[[], float]
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A row of `jobs`.
+
+    Attributes:
+        client: whose it is.
+        request: the submit message as JSON.
+        seq: the number of its last durable event.
+        deaths: how often it took its worker with it.
+        created, ended: seconds since 1970, for people.
+    """
+
+    id: str
+    client: str
+    method: str
+    request: dict[str, Any]
+    state: str
+    seq: int
+    step: int
+    deaths: int
+    created: float
+    ended: float | None
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing will happen to it any more."""
+        return self.state in ENDED
+
+
+@dataclass(slots=True)
+class Store:
+    """An open store.
+
+    Args:
+        path: the file; made if it is not there. ":memory:" for none.
+        now: what time it is, in seconds since 1970.
+    """
+
+    path: Path | str
+    now: Clock = time.time
+    _db: sqlite3.Connection = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        self._db = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False)
+        self._db.row_factory = sqlite3.Row
+        found = self._db.execute("PRAGMA user_version").fetchone()[0]
+        if found not in (0, VERSION):
+            self._db.close()
+            raise ValueError(f"the history is of version {found}, this Limner's is {VERSION}")
+        for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON",
+                       "busy_timeout=5000", "trusted_schema=OFF"):  # fmt: skip
+            self._db.execute(f"PRAGMA {pragma}")
+        if found == 0:
+            self._db.executescript(f"BEGIN; {SCHEMA} PRAGMA user_version={VERSION}; COMMIT;")
+
+    def close(self) -> None:
+        """Close the file; whatever is in the log stays."""
+        self._db.close()
+
+    @contextlib.contextmanager
+    def _write(self, *, certain: bool = False) -> Iterator[sqlite3.Connection]:
+        """One transaction; when `certain`, it is on the disk before this returns."""
+        if certain:
+            self._db.execute("PRAGMA synchronous=FULL")
+        try:
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._db
+            except BaseException:
+                self._db.execute("ROLLBACK")
+                raise
+            self._db.execute("COMMIT")
+        finally:
+            if certain:
+                self._db.execute("PRAGMA synchronous=NORMAL")
+
+    # --- jobs and their events --------------------------------------------------------------
+
+    def add(self, job: str, client: str, method: str, request: dict[str, Any],
+            inputs: tuple[str, ...] = ()) -> bool:  # fmt: skip
+        """Note a new job as queued; False if it is there already (a retry of the same submit).
+
+        Raises:
+            KeyError: if an input is not there.
+        """
+        with self._write(certain=True) as db:
+            if db.execute("SELECT 1 FROM jobs WHERE id = ?", (job,)).fetchone():
+                return False
+            db.execute(
+                "INSERT INTO jobs (id, client, method, request, state, created)"
+                " VALUES (?, ?, ?, ?, 'queued', ?)",
+                (job, client, method, json.dumps(request), self.now()),
+            )
+            for sha in inputs:
+                try:
+                    db.execute("INSERT OR IGNORE INTO inputs VALUES (?, ?)", (job, sha))
+                except sqlite3.IntegrityError:
+                    raise KeyError(sha) from None
+        return True
+
+    def record(self, job: str, body: dict[str, Any], *, state: str | None = None) -> int:
+        """A durable event, and with it a change of state; the event's number.
+
+        Raises:
+            KeyError: if there is no such job.
+        """
+        with self._write(certain=state is not None) as db:
+            row = db.execute("SELECT seq, step FROM jobs WHERE id = ?", (job,)).fetchone()
+            if row is None:
+                raise KeyError(job)
+            seq = int(row["seq"]) + 1
+            db.execute("UPDATE jobs SET seq = ? WHERE id = ?", (seq, job))
+            if state is not None:
+                ended = self.now() if state in ENDED else None
+                db.execute(
+                    "UPDATE jobs SET state = ?, ended = ?, step = ? WHERE id = ?",
+                    (state, ended, body.get("step", row["step"]), job),
+                )
+                if state in ENDED:
+                    db.execute("DELETE FROM checkpoints WHERE job = ?", (job,))
+            db.execute(
+                "INSERT INTO events VALUES (?, ?, ?)", (job, seq, json.dumps({**body, "seq": seq}))
+            )
+        return seq
+
+    def events(self, job: str, since_seq: int = 0) -> list[dict[str, Any]]:
+        """The durable events of a job after one, in order."""
+        rows = self._db.execute(
+            "SELECT body FROM events WHERE job = ? AND seq > ? ORDER BY seq", (job, since_seq)
+        )
+        return [json.loads(row["body"]) for row in rows]
+
+    def job(self, job: str) -> Job | None:
+        """One job."""
+        row = self._db.execute("SELECT * FROM jobs WHERE id = ?", (job,)).fetchone()
+        return None if row is None else _job(row)
+
+    def jobs(self, *, client: str | None = None, before: float | None = None,
+             count: int = 50) -> list[Job]:  # fmt: skip
+        """Jobs, the newest first."""
+        rows = self._db.execute(
+            "SELECT * FROM jobs WHERE (?1 IS NULL OR client = ?1)"
+            " AND (?2 IS NULL OR created < ?2) ORDER BY created DESC, rowid DESC LIMIT ?3",
+            (client, before, count),
+        )
+        return [_job(row) for row in rows]
+
+    def unfinished(self) -> list[Job]:
+        """Jobs that are not over, the oldest first: what a start of the server takes up again."""
+        marks = ",".join("?" * len(ENDED))
+        rows = self._db.execute(
+            f"SELECT * FROM jobs WHERE state NOT IN ({marks}) ORDER BY created, rowid",  # noqa: S608
+            sorted(ENDED),
+        )
+        return [_job(row) for row in rows]
+
+    def died(self, job: str) -> int:
+        """Note that the job's worker died; how often now."""
+        with self._write(certain=True) as db:
+            row = db.execute(
+                "UPDATE jobs SET deaths = deaths + 1 WHERE id = ? RETURNING deaths", (job,)
+            ).fetchone()
+        return int(row[0])
+
+    # --- what belongs to a job --------------------------------------------------------------
+
+    def checkpoint(self, job: str, step: int, data: bytes) -> None:
+        """Keep where a run stands, in place of where it stood; not for a job that is over."""
+        with self._write(certain=True) as db:
+            db.execute(
+                "INSERT OR REPLACE INTO checkpoints SELECT id, ?, ? FROM jobs"
+                " WHERE id = ? AND ended IS NULL",
+                (step, data, job),
+            )
+
+    def last_checkpoint(self, job: str) -> tuple[int, bytes] | None:
+        """The step and the bytes of the last checkpoint."""
+        row = self._db.execute(
+            "SELECT step, data FROM checkpoints WHERE job = ?", (job,)
+        ).fetchone()
+        return None if row is None else (int(row["step"]), bytes(row["data"]))
+
+    def keep_frame(self, job: str, step: int, data: bytes) -> None:
+        """Keep an encoded frame, for the replay."""
+        with self._write() as db:
+            db.execute("INSERT OR REPLACE INTO frames VALUES (?, ?, ?)", (job, step, data))
+
+    def frame(self, job: str, step: int) -> bytes | None:
+        """The kept frame nearest to a step."""
+        row = self._db.execute(
+            "SELECT data FROM frames WHERE job = ? ORDER BY abs(step - ?) LIMIT 1", (job, step)
+        ).fetchone()
+        return None if row is None else bytes(row["data"])
+
+    def frame_steps(self, job: str) -> list[int]:
+        """The steps of which frames are kept."""
+        rows = self._db.execute("SELECT step FROM frames WHERE job = ? ORDER BY step", (job,))
+        return [int(row["step"]) for row in rows]
+
+    def keep_result(self, job: str, data: bytes) -> None:
+        """Keep a job's encoded result."""
+        with self._write(certain=True) as db:
+            db.execute("INSERT OR REPLACE INTO results VALUES (?, ?)", (job, data))
+
+    def result(self, job: str) -> bytes | None:
+        """A job's encoded result."""
+        row = self._db.execute("SELECT data FROM results WHERE job = ?", (job,)).fetchone()
+        return None if row is None else bytes(row["data"])
+
+    # --- inputs -----------------------------------------------------------------------------
+
+    def keep_blob(self, sha256: str, mime: str, data: bytes) -> None:
+        """Keep an input whose hash has been checked."""
+        with self._write(certain=True) as db:
+            db.execute(
+                "INSERT INTO blobs VALUES (?, ?, ?, ?)"
+                " ON CONFLICT (sha256) DO UPDATE SET used = excluded.used",
+                (sha256, mime, data, self.now()),
+            )
+
+    def blob(self, sha256: str) -> tuple[str, bytes] | None:
+        """The kind and the bytes of an input."""
+        row = self._db.execute(
+            "SELECT mime, data FROM blobs WHERE sha256 = ?", (sha256,)
+        ).fetchone()
+        return None if row is None else (str(row["mime"]), bytes(row["data"]))
+
+    # --- room -------------------------------------------------------------------------------
+
+    def size_bytes(self) -> int:
+        """How much room everything takes."""
+        pages, free, page = (
+            int(self._db.execute(f"PRAGMA {name}").fetchone()[0])
+            for name in ("page_count", "freelist_count", "page_size")
+        )
+        return (pages - free) * page
+
+    def make_room(self, quota_bytes: int, idle_s: float) -> list[Job]:
+        """Forget the oldest finished jobs until everything fits; inputs of no job go first.
+
+        Args:
+            quota_bytes: how much room there is.
+            idle_s: how old an input of no job must be.
+
+        Returns:
+            The jobs that were forgotten.
+        """
+        with self._write() as db:
+            db.execute(
+                "DELETE FROM blobs WHERE used < ? AND sha256 NOT IN (SELECT sha256 FROM inputs)",
+                (self.now() - idle_s,),
+            )
+        gone = []
+        while self.size_bytes() > quota_bytes:
+            row = self._db.execute(
+                "SELECT * FROM jobs WHERE ended IS NOT NULL ORDER BY ended LIMIT 1"
+            ).fetchone()
+            if row is None:
+                break
+            self.forget(row["id"])
+            gone.append(_job(row))
+        return gone
+
+    def forget(self, job: str) -> None:
+        """Delete a job, all that belongs to it, and inputs that no other job uses."""
+        with self._write() as db:
+            own = [r[0] for r in db.execute("SELECT sha256 FROM inputs WHERE job = ?", (job,))]
+            db.execute("DELETE FROM jobs WHERE id = ?", (job,))
+            db.executemany(
+                "DELETE FROM blobs WHERE sha256 = ? AND sha256 NOT IN (SELECT sha256 FROM inputs)",
+                [(sha,) for sha in own],
+            )
+
+    def is_sound(self) -> bool:
+        """SQLite's own check of the whole file."""
+        return bool(self._db.execute("PRAGMA integrity_check").fetchone()[0] == "ok")
+
+
+def _job(row: sqlite3.Row) -> Job:
+    return Job(
+        row["id"], row["client"], row["method"], json.loads(row["request"]), row["state"],
+        row["seq"], row["step"], row["deaths"], row["created"], row["ended"],
+    )  # fmt: skip
