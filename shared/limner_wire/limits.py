@@ -4,6 +4,7 @@ from __future__ import annotations
 
 PROMPT_CHARS = 2_000
 PROMPTS = 16
+LIST_ITEMS = 64  # in a setting that is a list
 
 STROKES_MIN, STROKES_MAX = 1, 4_096
 STEPS_MIN, STEPS_MAX = 1, 20_000

@@ -44,7 +44,7 @@ BLACK = ("#000000",)
 class Params:
     """CLIPDraw's settings; the defaults are the paper's, but for how many steps and strokes."""
 
-    prompt: Annotated[str, Help("what to draw")]
+    prompt: Annotated[str, Adjustable(), Help("what to draw")]
     also: Annotated[tuple[str, ...], Adjustable(), Help("a further wish, TEXT or TEXT@WEIGHT")] = ()
     avoid: Annotated[
         tuple[str, ...], Adjustable(), Help("what not to draw, TEXT or TEXT@WEIGHT (0.3)")

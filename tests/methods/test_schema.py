@@ -1,0 +1,81 @@
+"""Settings as JSON Schema, and back."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, replace
+from typing import Any
+
+import pytest
+
+from limner.methods.clipdraw import Params
+from limner.methods.registry import METHODS
+from limner.methods.schema import adjusted, read, schema
+from limner_wire.errors import ErrorCode, LimnerError
+
+CAT = Params("a cat")
+
+
+@pytest.mark.parametrize("method", METHODS.values(), ids=lambda m: m.name)
+def test_every_method_has_a_form(method: Any) -> None:
+    form = schema(method.params)
+    assert json.loads(json.dumps(form)) == form
+    for name, row in form["properties"].items():
+        assert row["description"], f"{method.name}.{name} says nothing about itself"
+        assert "default" in row or name in form["required"]
+
+
+def test_the_form_of_clipdraw() -> None:
+    form = schema(Params)["properties"]
+    assert schema(Params)["required"] == ["prompt"]
+    assert form["steps"] == {
+        "type": "integer", "minimum": 1, "maximum": 20_000, "default": 250,
+        "description": "iterations", "x-order": 4,
+    }  # fmt: skip
+    assert form["avoid"]["type"] == "array" and form["avoid"]["x-adjustable"]
+    assert form["freeze"]["items"]["enum"] == ["position", "width", "colour"]
+    assert form["first_width"]["x-unit"] == "px"
+
+
+def test_settings_come_back_from_json() -> None:
+    params = replace(CAT, avoid=("a dog",), ink=0.5, freeze=("width",))
+    assert read(Params, json.loads(json.dumps(asdict(params)))) == params
+    assert read(Params, {"prompt": "a cat", "ink": 1, "steps": 7.0}) == replace(
+        CAT, ink=1.0, steps=7
+    )
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {},
+        {"prompt": "x", "of_tomorrow": 1},
+        {"prompt": None},
+        {"prompt": 3},
+        {"prompt": "x" * 2001},
+        {"prompt": "x", "steps": "7"},
+        {"prompt": "x", "steps": 7.5},
+        {"prompt": "x", "steps": True},
+        {"prompt": "x", "steps": 10**9},
+        {"prompt": "x", "ink": float("nan")},
+        {"prompt": "x", "tidy": 1},
+        {"prompt": "x", "avoid": "a dog"},
+        {"prompt": "x", "avoid": ["a"] * 65},
+        {"prompt": "x", "avoid": [["a"]]},
+        {"prompt": "x", "freeze": ["colours"]},
+    ],
+    ids=str,
+)
+def test_what_is_no_setting_is_refused(given: dict[str, Any]) -> None:
+    with pytest.raises(LimnerError) as told:
+        read(Params, given)
+    assert told.value.code is ErrorCode.BAD_INPUT and "\n" not in str(told.value)
+
+
+def test_only_what_may_change_changes_while_it_runs() -> None:
+    assert adjusted(CAT, {"ink": 0.25, "avoid": ["a dog"]}) == replace(
+        CAT, ink=0.25, avoid=("a dog",)
+    )
+    for wrong in ({"steps": 9}, {"ink": 99}, {"ink": 0.1, "nothing": 1}):
+        with pytest.raises(LimnerError):
+            adjusted(CAT, wrong)
