@@ -1,0 +1,1 @@
+"""The server: what front ends connect to. It never imports torch."""

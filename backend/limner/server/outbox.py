@@ -1,0 +1,85 @@
+"""What waits to be sent to one front end: durable messages in order, frames only the newest.
+
+A front end that reads slowly must not see old pictures, nor make the server hoard them. Frames
+wait in one place for each (job, kind), where a newer replaces an older; and only `credit` of them
+may be under way, because whatever is once in a socket's buffers can't be taken back. The front end
+gives credit back when it has shown a frame. Durable messages never wait for credit and are never
+dropped; if they pile up, the front end is gone in all but name: the connection is closed, and it
+may come back and ask for what it missed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+
+MOST_WAITING = 256  # durable messages
+
+Wire = str | bytes
+
+
+class Overflow(Exception):
+    """The front end does not read: close the connection (1013), it may come back."""
+
+
+class Outbox:
+    """One connection's outbox.
+
+    Args:
+        credit: how many frames may be under way.
+    """
+
+    def __init__(self, credit: int) -> None:
+        self._ordered: deque[Wire] = deque()
+        self._latest: dict[tuple[str, str], tuple[int, Wire]] = {}
+        self._under_way: dict[tuple[str, int], int] = {}
+        self._credit = self._most = credit
+        self._waiting = asyncio.Event()
+        self.conflated = 0
+
+    def put(self, message: Wire) -> None:
+        """A message that must arrive, in order.
+
+        Raises:
+            Overflow: if too many wait.
+        """
+        if len(self._ordered) >= MOST_WAITING:
+            raise Overflow
+        self._ordered.append(message)
+        self._waiting.set()
+
+    def offer(self, job: str, kind: str, seq: int, frame: Wire) -> None:
+        """A frame, in place of the last of its kind that has not been sent."""
+        if (job, kind) in self._latest:
+            self.conflated += 1
+        self._latest[job, kind] = (seq, frame)
+        if self._credit > 0:
+            self._waiting.set()
+
+    def acknowledge(self, job: str, seq: int) -> bool:
+        """A frame was shown: its credit comes back. False if no such frame is under way."""
+        count = self._under_way.pop((job, seq), 0)
+        self._credit = min(self._most, self._credit + count)
+        if self._latest and self._credit > 0:
+            self._waiting.set()
+        return count > 0
+
+    def forget(self, job: str) -> None:
+        """No more frames of this job; those under way will not be acknowledged."""
+        self._latest = {key: value for key, value in self._latest.items() if key[0] != job}
+        for key in [key for key in self._under_way if key[0] == job]:
+            self._credit += self._under_way.pop(key)
+
+    async def next(self) -> Wire:
+        """The next message to send; waits until there is one."""
+        while True:
+            if self._ordered:
+                return self._ordered.popleft()
+            if self._latest and self._credit > 0:
+                (job, kind), (seq, frame) = next(iter(self._latest.items()))
+                del self._latest[job, kind]
+                self._credit -= 1
+                self._under_way[job, seq] = self._under_way.get((job, seq), 0) + 1
+                return frame
+            self._waiting.clear()
+            await self._waiting.wait()
