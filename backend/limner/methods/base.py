@@ -1,4 +1,4 @@
-"""What every method is: set up once, stepped until done, asked for its result.
+"""What every method is: set up once, stepped until done, asked for its result; saved at any step.
 
 Whoever runs a method (a command, a worker) does what is the same for all of them: stopping,
 pausing, changing the settings between steps, throttling what is shown. A method does one
@@ -110,3 +110,30 @@ class Method(Protocol[P, S]):
     def result(self, state: S) -> Result:
         """The drawing as it stands, finished as the method finishes drawings."""
         ...
+
+    def save(self, state: S) -> dict[str, Tensor]:
+        """All that `setup`, given the same, would not make again; the tensors are copies."""
+        ...
+
+    def restore(self, state: S, saved: Mapping[str, Tensor]) -> None:
+        """Bring a state that `setup` has just made to where it was saved: what follows is bit for
+        bit what would have followed."""
+        ...
+
+
+def adam_state(adam: torch.optim.Adam) -> dict[str, Tensor]:
+    """Copies of an Adam's moments, by group and name; its rates are the method's own affair."""
+    return {
+        f"adam.{k}.{name}": value.detach().clone()
+        for k, group in enumerate(adam.param_groups)
+        for name, value in adam.state.get(group["params"][0], {}).items()
+    }
+
+
+def restore_adam(adam: torch.optim.Adam, saved: Mapping[str, Tensor]) -> None:
+    """Give an Adam the moments that `adam_state` took; each of its groups has one tensor."""
+    for k, group in enumerate(adam.param_groups):
+        start = f"adam.{k}."
+        moments = {n[len(start) :]: v.clone() for n, v in saved.items() if n.startswith(start)}
+        if moments:
+            adam.state[group["params"][0]] = moments

@@ -12,7 +12,7 @@ It does not choose among seeds, nor write files: `session` does.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Annotated, ClassVar
 
@@ -185,6 +185,15 @@ class ClipDraw:
             "strokes_kept": strokes.count,
         }
         return Result(strokes, canvas.size, None, float(scored[0]), about)
+
+    def save(self, state: State) -> dict[str, Tensor]:
+        """The strokes and their optimiser; all randomness comes from (seed, step)."""
+        return state.optimizer.saved() | {"step": torch.tensor(state.step)}
+
+    def restore(self, state: State, saved: Mapping[str, Tensor]) -> None:
+        """Go on from there."""
+        state.optimizer.restore(saved)
+        state.step = int(saved["step"])
 
     def _adjust(self, state: State, params: Params) -> None:
         check(params)

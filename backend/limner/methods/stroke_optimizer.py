@@ -9,18 +9,20 @@ down to 100.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
+from limner.methods.base import adam_state, restore_adam
 from limner.methods.canvas import Canvas
 from limner.vector.strokes import Strokes
 
 POINT_RATE_PX, WIDTH_RATE_PX, COLOUR_RATE = 1.0, 0.2, 0.01
 WIDTH_BOUNDS_PX = (2.0, 100.0)
 PAPER_STEPS, FEWEST_STEPS = 1000, 100
+LEAVES = ("points", "width", "rgba")
 SCHEDULE = ((0.0, 1.0), (0.5, 0.4), (0.75, 0.1))  # from this part of the steps, this much
 
 
@@ -103,6 +105,24 @@ class StrokeOptimizer:
             return self._roll_back()
         self.failures = 0
         return True
+
+    def saved(self) -> dict[str, Tensor]:
+        """Copies of the leaves, the last good ones, Adam's moments, and the failures in a row."""
+        good = (self._good.points, self._good.width, self._good.rgba)
+        tensors = {n: t.detach().clone() for n, t in zip(LEAVES, self._leaves(), strict=True)}
+        tensors |= {f"good.{n}": t.clone() for n, t in zip(LEAVES, good, strict=True)}
+        return tensors | adam_state(self.adam) | {"failures": torch.tensor(self.failures)}
+
+    @torch.no_grad()
+    def restore(self, saved: Mapping[str, Tensor]) -> None:
+        """Go on from what `saved` was; the strokes are as many as there were."""
+        for name, leaf in zip(LEAVES, self._leaves(), strict=True):
+            leaf.copy_(saved[name])
+        good = [saved[f"good.{name}"].clone() for name in LEAVES]
+        self._good = Strokes(good[0], self.strokes.offsets, good[1], good[2])
+        self.adam = torch.optim.Adam(self._groups(), lr=0.0)
+        restore_adam(self.adam, saved)
+        self.failures = int(saved["failures"])
 
     def _leaves(self) -> list[Tensor]:
         return [self.strokes.points, self.strokes.width, self.strokes.rgba]

@@ -9,6 +9,7 @@ so that large shapes settle first.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Annotated, ClassVar
 
@@ -16,7 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from limner.methods.base import Inputs, Models, Preview, Result
+from limner.methods.base import Inputs, Models, Preview, Result, adam_state, restore_adam
 from limner.methods.canvas import resized
 from limner.methods.params import Help, Range, check
 from limner.vector.rasterizer import render
@@ -97,6 +98,25 @@ class Trace:
         error = (_seen(drawing, stage, size)[0] - stage.target).square().mean()
         about = asdict(state.params) | {"method": self.name, "steps_done": state.step}
         return Result(drawing, size, state.inputs.background, -float(error), about)
+
+    def save(self, state: State) -> dict[str, Tensor]:
+        """The strokes, their optimiser, and the noise."""
+        out = {"step": torch.tensor(state.step), "noise": state.noise.get_state()}
+        if state.settling is not None:
+            out |= state.settling.saved()
+        return out
+
+    def restore(self, state: State, saved: Mapping[str, Tensor]) -> None:
+        """Go on from there."""
+        state.step = int(saved["step"])
+        state.noise.set_state(saved["noise"].cpu())
+        if "points" not in saved:
+            return
+        index = next((k for k, end in enumerate(state.ends) if state.step <= end), -1)
+        drawing = Strokes(*(saved[n].clone() for n in ("points", "offsets", "width", "rgba")))
+        state.settling = Settling(drawing, state.stages[index], state.inputs.size)
+        state.settling.restore(saved)
+        state.drawing = state.settling.drawing
 
 
 def fit(
@@ -197,6 +217,16 @@ class Settling:
                   (out.rgba, COLOUR_RATE))  # fmt: skip
         self._rates = [rate for _, rate in leaves]
         self._adam = torch.optim.Adam([{"params": [p.requires_grad_(True)]} for p, _ in leaves])
+
+    def saved(self) -> dict[str, Tensor]:
+        """Copies of the strokes and of Adam's moments."""
+        d = self.drawing
+        tensors = {"points": d.points, "offsets": d.offsets, "width": d.width, "rgba": d.rgba}
+        return {n: t.detach().clone() for n, t in tensors.items()} | adam_state(self._adam)
+
+    def restore(self, saved: Mapping[str, Tensor]) -> None:
+        """Give Adam its moments back."""
+        restore_adam(self._adam, saved)
 
     def advance(self, progress: float) -> Tensor:
         """One Adam step at `progress` in [0, 1] of the round; returns the () error before it."""
