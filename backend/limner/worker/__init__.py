@@ -1,0 +1,1 @@
+"""The worker: where methods run. The only room that knows methods and the wire both."""

@@ -1,0 +1,266 @@
+"""The one loop in which every method runs.
+
+It does, once for all of them, what is the same: cancelling, pausing, settings that change between
+steps, checkpoints, frames that are encoded only when someone watches and not more often than a
+screen can show, figures, running out of memory, and numbers that left all bounds. A method does one
+step at a time and knows nothing of that.
+
+Commands come through a `Control` from any thread; what happens goes out through `emit`, from this
+one. Both are the wire's own messages, so that no second vocabulary is needed.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import torch
+
+from limner.methods.base import Inputs, Method, Models, Preview
+from limner.methods.registry import METHODS
+from limner.methods.schema import adjusted
+from limner.worker.checkpoint import Checkpoint
+from limner.worker.encode import packed, result_files
+from limner_wire.errors import ErrorCode, LimnerError
+from limner_wire.frames import Buffer, encode
+from limner_wire.messages import (
+    Adjusted,
+    Done,
+    Failed,
+    Message,
+    Progress,
+    State,
+    StrokesFrame,
+)
+
+FRAMES_A_S = 25.0
+FIGURES_A_S = 10.0
+CHECKPOINT_S = 10.0
+KEY_FRAMES = 48  # kept of each run, for its replay
+
+Emit = Callable[[Message, list[Buffer]], None]
+Keep = Callable[[str, str, int, bytes], None]  # job, "checkpoint" or "frame", step, bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """A job that is ready to run: everything is read and checked.
+
+    Attributes:
+        saved: where an earlier run of it stood.
+    """
+
+    job: str
+    method: str
+    params: Any
+    inputs: Inputs
+    models: Models
+    device: torch.device
+    saved: Mapping[str, torch.Tensor] | None = None
+
+
+@dataclass
+class Control:
+    """What others want of the job that runs. Its methods may be called from any thread."""
+
+    watched: bool = True
+    _cancelled: str = ""  # "keep" or "drop"
+    _running: threading.Event = field(default_factory=threading.Event)
+    _adjustments: deque[dict[str, Any]] = field(default_factory=deque)
+
+    def __post_init__(self) -> None:
+        self._running.set()
+
+    def cancel(self, *, keep: bool) -> None:
+        """End the run before its next step; with what it has, or with nothing."""
+        self._cancelled = "keep" if keep else "drop"
+        self._running.set()
+
+    def pause(self) -> None:
+        """Hold the run before its next step."""
+        if not self._cancelled:
+            self._running.clear()
+
+    def resume(self) -> None:
+        """Let it go on."""
+        self._running.set()
+
+    def adjust(self, params: dict[str, Any]) -> None:
+        """Change settings before its next step."""
+        self._adjustments.append(params)
+
+    @property
+    def is_paused(self) -> bool:
+        """Whether the run is to be held."""
+        return not self._running.is_set()
+
+    def wait(self) -> None:
+        """Return when the run may go on."""
+        self._running.wait()
+
+    @property
+    def cancelled(self) -> str:
+        """ "keep" or "drop" when it is to end, else nothing."""
+        return self._cancelled
+
+    def next_adjustment(self) -> dict[str, Any] | None:
+        """The oldest change that has not been made."""
+        return self._adjustments.popleft() if self._adjustments else None
+
+
+class Every:
+    """At most so many times a second."""
+
+    def __init__(self, times_a_s: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self._gap, self._clock, self._next = 1 / times_a_s, clock, -1.0
+
+    def is_due(self) -> bool:
+        """Whether it is time; it then is not, for a while."""
+        now = self._clock()
+        if now < self._next:
+            return False
+        self._next = now + self._gap
+        return True
+
+
+class Run:
+    """One task from its set-up to its end.
+
+    Args:
+        emit: takes every message about the task, with buffers where it is binary.
+        keep: takes checkpoints and key frames, to be kept with the job.
+    """
+
+    def __init__(self, task: Task, control: Control, emit: Emit, keep: Keep) -> None:
+        self.task, self.control = task, control
+        self._emit, self._keep = emit, keep
+        self._method: Method[Any, Any] = METHODS[task.method]
+        self._params = task.params
+        self._step = 0
+        self._frames, self._figures = Every(FRAMES_A_S), Every(FIGURES_A_S)
+        self._checkpoints = Every(1 / CHECKPOINT_S)
+        self._checkpoints.is_due()  # the first is due after a while, not at once
+        self._last_key = 0
+        self._begun, self._steps_before = 0.0, 0
+
+    def go(self) -> None:
+        """Run it; what happens is told by `emit`, failures too."""
+        try:
+            self._state("loading")
+            state = self._set_up()
+            self._state("running")
+            end = self._loop(state)
+            if end == "drop":
+                self._state("cancelled")
+                return
+            self._finish(state, "cancelled" if end == "keep" else "done")
+        except LimnerError as problem:
+            self._fail(problem)
+        except torch.OutOfMemoryError:
+            if self.task.device.type == "cuda":
+                torch.cuda.empty_cache()
+            self._fail(
+                LimnerError(
+                    ErrorCode.OUT_OF_MEMORY,
+                    "The device has too little memory for this.",
+                    "Use fewer cutouts or strokes, or a smaller model.",
+                )
+            )
+
+    def _set_up(self) -> Any:
+        task = self.task
+        state = self._method.setup(self._params, task.inputs, task.models, task.device)
+        if task.saved is not None:
+            self._method.restore(state, task.saved)
+            self._step = self._last_key = int(task.saved["step"])
+        self._begun, self._steps_before = time.monotonic(), self._step
+        return state
+
+    def _loop(self, state: Any) -> str:
+        """Step until the end: "" when done, "keep" or "drop" when cancelled."""
+        while self._step < self._params.steps:
+            self._hold(state)
+            if self.control.cancelled:
+                return self.control.cancelled
+            self._adjust()
+            try:
+                preview = self._method.step(state, self._params)
+            except LimnerError as problem:
+                if problem.code is not ErrorCode.NOT_FINITE:
+                    raise
+                self._say_failure(problem)  # what was drawn until then is kept
+                return ""
+            self._step = preview.step
+            self._show(preview)
+            if self._checkpoints.is_due():
+                self.checkpoint(state)
+        return ""
+
+    def _hold(self, state: Any) -> None:
+        if not self.control.is_paused:
+            return
+        self.checkpoint(state)
+        self._state("paused")
+        began = time.monotonic()
+        self.control.wait()
+        self._begun += time.monotonic() - began
+        if not self.control.cancelled:
+            self._state("running")
+
+    def _adjust(self) -> None:
+        while (change := self.control.next_adjustment()) is not None:
+            try:
+                self._params = adjusted(self._params, change)
+            except LimnerError as problem:
+                self._say_failure(problem)
+                continue
+            self._emit(Adjusted(self.task.job, 0, self._step + 1, change), [])
+
+    def _show(self, preview: Preview) -> None:
+        is_last = preview.step >= preview.total
+        if self.control.watched and (self._figures.is_due() or is_last):
+            self._emit(self._progress(preview), [])
+        gap = max(1, preview.total // KEY_FRAMES)
+        is_key = preview.step - self._last_key >= gap or preview.step == 1
+        is_shown = self.control.watched and (self._frames.is_due() or is_last)
+        if not (is_key or is_shown):
+            return
+        strokes = packed(preview.strokes, self.task.inputs.size)
+        head = StrokesFrame(self.task.job, 0, preview.step, strokes.canvas)
+        if is_shown:
+            self._emit(head, strokes.buffers())
+        if is_key:
+            self._last_key = preview.step
+            frame = encode(head.json(), strokes.buffers())
+            self._keep(self.task.job, "frame", preview.step, frame)
+
+    def _progress(self, preview: Preview) -> Progress:
+        seconds = max(1e-6, time.monotonic() - self._begun)
+        rate = (preview.step - self._steps_before) / seconds
+        losses = {k: v for k, value in preview.losses.items() if (v := float(value)) == v}
+        eta = (preview.total - preview.step) / rate if rate else 0.0
+        return Progress(self.task.job, 0, preview.step, preview.total, losses, rate, eta)
+
+    def checkpoint(self, state: Any) -> None:
+        """Keep where the run stands."""
+        saved = Checkpoint(self.task.method, asdict(self._params), self._method.save(state))
+        self._keep(self.task.job, "checkpoint", self._step, saved.to_bytes())
+
+    def _finish(self, state: Any, end: str) -> None:
+        files, about = result_files(self._method.result(state), self.task.inputs)
+        self._emit(Done(self.task.job, 0, about | {"state": end}), files)
+
+    def _state(self, state: str) -> None:
+        self._emit(State(self.task.job, 0, state, step=self._step), [])
+
+    def _fail(self, problem: LimnerError) -> None:
+        self._say_failure(problem)
+        self._state("error")
+
+    def _say_failure(self, problem: LimnerError) -> None:
+        words = (problem.message[:2000], problem.hint[:2000])
+        self._emit(Failed(problem.code.value, *words, job=self.task.job), [])
