@@ -34,6 +34,7 @@ __all__ = [
 ]
 
 Size = tuple[int, int]  # (height, width) in pixels
+Source = str | Path | bytes  # a path, or the content of the file
 
 _JPEG_SCANS_MAX = 100  # cameras and encoders write 1 to 15; an attack, thousands of empty ones
 _ORIENTATION_TAG = 0x0112
@@ -48,12 +49,13 @@ _UPRIGHT = {  # EXIF orientation -> what makes the picture upright
 }
 
 
-def read_picture(path: str | Path, *, size: Size | None = None) -> Tensor:
+def read_picture(path: Source, *, size: Size | None = None) -> Tensor:
     """A picture as a (3, H, W) float32 tensor in [0, 1], sRGB, transparency laid on white.
 
     Args:
-        path: a PNG, JPEG or WebP file. 8 or 16 bits, grey, palette or colour, turned upright
-            as its EXIF says. (Pillow reduces 16-bit colour to 8 bits; 16-bit grey is kept.)
+        path: a PNG, JPEG or WebP file, or its bytes. 8 or 16 bits, grey, palette or colour,
+            turned upright as its EXIF says. (Pillow reduces 16-bit colour to 8 bits; 16-bit
+            grey is kept.)
         size: scale to cover (height, width) and cut the overhang evenly; None: as it is.
 
     Raises:
@@ -64,7 +66,7 @@ def read_picture(path: str | Path, *, size: Size | None = None) -> Tensor:
     return rgba[:3] * rgba[3:] + (1 - rgba[3:])
 
 
-def read_with_alpha(path: str | Path, *, size: Size | None = None) -> Tensor:
+def read_with_alpha(path: Source, *, size: Size | None = None) -> Tensor:
     """As `read_picture`, but (4, H, W) with straight alpha, 1 where the file has none."""
     picture = _loaded(path)
     if picture.mode.startswith("I"):
@@ -74,7 +76,7 @@ def read_with_alpha(path: str | Path, *, size: Size | None = None) -> Tensor:
     return torch.from_numpy(pixels).permute(2, 0, 1).contiguous()
 
 
-def read_mask(path: str | Path, size: Size) -> Tensor:
+def read_mask(path: Source, size: Size) -> Tensor:
     """Where to draw: (H, W) float32 in [0, 1], 1 = draw here, scaled and cut as `read_picture`.
 
     White means "draw here" and black or transparent "leave alone". A picture of one colour that
@@ -133,10 +135,12 @@ def _png_text(metadata: Mapping[str, Any] | None) -> PngImagePlugin.PngInfo:
     return text
 
 
-def _loaded(path: str | Path) -> Image.Image:
+def _loaded(path: Source) -> Image.Image:
     """The first frame, decoded and upright."""
-    data = read_bounded(path, IMAGE_BYTES)
-    name = shown(path)
+    if isinstance(path, bytes):
+        data, name = path, "The picture"
+    else:
+        data, name = read_bounded(path, IMAGE_BYTES), shown(path)
     reader = _reader(data, name)
     try:
         picture = reader(io.BytesIO(data))

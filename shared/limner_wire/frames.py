@@ -83,8 +83,12 @@ def decode_text(text: str | Bytes) -> dict[str, Any]:
     return _loads(text)
 
 
-def encode(header: Mapping[str, Any], buffers: Iterable[Buffer] = ()) -> bytes:
-    """A binary frame.
+def encode(
+    header: Mapping[str, Any],
+    buffers: Iterable[Buffer] = (),
+    limit_bytes: int = limits.BINARY_BYTES,
+) -> bytes:
+    """A binary frame of at most `limit_bytes`.
 
     Raises:
         WireError: if it would break a bound, or a buffer is not as long as its shape says.
@@ -101,20 +105,20 @@ def encode(header: Mapping[str, Any], buffers: Iterable[Buffer] = ()) -> bytes:
     head += b" " * (-(len(head) + _LENGTH.size) % _ALIGN)
     if len(head) > limits.HEADER_BYTES:
         raise WireError(f"a header may have {limits.HEADER_BYTES} bytes")
-    if _LENGTH.size + len(head) + at > limits.BINARY_BYTES:
-        raise WireError(f"a binary frame may have {limits.BINARY_BYTES} bytes")
+    if _LENGTH.size + len(head) + at > limit_bytes:
+        raise WireError(f"a binary frame may have {limit_bytes} bytes")
     return b"".join((_LENGTH.pack(len(head)), head, *parts))
 
 
-def decode(data: Bytes) -> Frame:
+def decode(data: Bytes, limit_bytes: int = limits.BINARY_BYTES) -> Frame:
     """The frame that `encode` made; its buffers are views of `data`.
 
     Raises:
         WireError: if anything in it does not fit.
     """
     view = memoryview(data).cast("B") if len(data) else memoryview(b"")
-    if len(view) > limits.BINARY_BYTES:
-        raise WireError(f"a binary frame may have {limits.BINARY_BYTES} bytes")
+    if len(view) > limit_bytes:
+        raise WireError(f"a binary frame may have {limit_bytes} bytes")
     if len(view) < _LENGTH.size:
         raise WireError("a binary frame begins with the length of its header")
     (length,) = _LENGTH.unpack_from(view)
@@ -159,8 +163,8 @@ def _size(dtype: str, shape: list[Any]) -> int:
     if dtype not in ITEM_BYTES or len(shape) > 4 or not all(map(_is_count, shape)):
         raise WireError("a buffer's kind or shape is none")
     size: int = ITEM_BYTES[dtype] * math.prod(shape)
-    if size > limits.BINARY_BYTES:
-        raise WireError("a buffer is longer than a frame")
+    if size > limits.RESULT_BYTES:
+        raise WireError("a buffer is longer than any frame")
     return size
 
 

@@ -12,7 +12,7 @@ import re
 import typing
 from dataclasses import MISSING, dataclass, field, fields
 from functools import cache
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, TypeVar
 
 from limner_wire import limits
 from limner_wire.errors import ErrorCode, WireError
@@ -342,6 +342,9 @@ DURABLE = frozenset({"state", "adjusted", "error", "done"})
 LATEST_WINS = frozenset({"progress", "strokes", "raster"})
 
 
+M = TypeVar("M", bound=Message)
+
+
 class UnknownType(WireError):
     """A message of a kind that this side does not know: a newer peer may send some."""
 
@@ -360,6 +363,15 @@ def parse(value: dict[str, Any], kinds: tuple[type[Message], ...]) -> Message:
     kind = next((k for k in kinds if k.t == value.get("t")), None)
     if kind is None:
         raise UnknownType(f"there is no message {str(value.get('t'))[:40]!r} in this direction")
+    return read(value, kind)
+
+
+def read(value: dict[str, Any], kind: type[M]) -> M:
+    """As `parse`, when it is known what has come.
+
+    Raises:
+        WireError: if a field is missing, of another kind, or out of bounds.
+    """
     given: dict[str, Any] = {}
     for name, hint, needed in _fields(kind):  # type: ignore[arg-type]
         if name in value:

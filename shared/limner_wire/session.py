@@ -141,7 +141,7 @@ class Session:
             if isinstance(data, str):
                 heard = Heard(messages.parse(decode_text(data), messages.TO_CLIENT))
             else:
-                frame = decode(data)
+                frame = decode(data, limits.RESULT_BYTES)
                 kinds = messages.TO_CLIENT_BINARY
                 heard = Heard(messages.parse(frame.header, kinds), frame.buffers)
         except messages.UnknownType:

@@ -1,0 +1,127 @@
+"""An order, a job as the server hands it over, becomes a task that is ready to run.
+
+What the artist sent is read here and nowhere else: pictures, SVG, settings, names of models. Each
+is refused in words when it is not what it should be.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from limner.methods.base import Inputs, Models
+from limner.methods.registry import METHODS
+from limner.methods.schema import read, with_defaults
+from limner.models import clip
+from limner.pictures import read_mask, read_picture
+from limner.vector.svg import read_svg
+from limner.worker import checkpoint
+from limner.worker.loop import Task
+from limner_wire import messages
+from limner_wire.errors import ErrorCode, LimnerError
+from limner_wire.frames import Buffer, decode, encode
+from limner_wire.limits import RESULT_BYTES
+
+ROLES = ("over", "init", "mask")
+SVG = "image/svg+xml"
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """A job with all that it needs.
+
+    Attributes:
+        blobs: (kind, bytes) of each input, by its role.
+        saved: the bytes of its last checkpoint, if it ran before.
+    """
+
+    submit: messages.Submit
+    blobs: Mapping[str, tuple[str, bytes]] = field(default_factory=dict)
+    saved: bytes = b""
+
+    def to_bytes(self) -> bytes:
+        """One frame."""
+        data = {role: data for role, (_, data) in self.blobs.items()} | {"saved": self.saved}
+        kinds = {role: kind for role, (kind, _) in self.blobs.items()}
+        buffers = [Buffer(name, "u8", (len(part),), part) for name, part in data.items()]
+        return encode({**self.submit.json(), "kinds": kinds}, buffers, RESULT_BYTES)
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> Order:
+        """What `to_bytes` made."""
+        frame = decode(data, RESULT_BYTES)
+        kinds = frame.header["kinds"]
+        parts = {name: bytes(buffer.data) for name, buffer in frame.buffers.items()}
+        saved = parts.pop("saved")
+        blobs = {role: (kinds[role], part) for role, part in parts.items()}
+        return cls(messages.read(frame.header, messages.Submit), blobs, saved)
+
+
+class Shelf:
+    """Networks that are loaded once and used again; the last set that was asked for."""
+
+    def __init__(self, device: torch.device) -> None:
+        self.device = device
+        self._names: tuple[str, ...] | None = None
+        self._models = Models()
+
+    def get(self, names: tuple[str, ...]) -> Models:
+        """The networks of those names; the best on the machine when none is named.
+
+        Raises:
+            LimnerError: UNKNOWN_MODEL.
+        """
+        if names != self._names:
+            self._models = Models(clip.load(names, self.device))
+            self._names = names
+        return self._models
+
+
+def ready(order: Order, shelf: Shelf) -> Task:
+    """The task of an order.
+
+    Raises:
+        LimnerError: for whatever in it is not what it should be.
+    """
+    submit = order.submit
+    method = METHODS.get(submit.method)
+    if method is None:
+        raise LimnerError(
+            ErrorCode.UNKNOWN_METHOD,
+            f"There is no method {submit.method!r}.",
+            f"There are: {', '.join(METHODS)}.",
+        )
+    if any("/" in name or "\\" in name for name in submit.models):
+        raise LimnerError(ErrorCode.UNKNOWN_MODEL, "A model is named by its name, not by a path.")
+    read(method.params, submit.params)  # refused before a network is loaded
+    models = shelf.get(submit.models)
+    recipe = models.clips[0].clip.recipe if models.clips else {}
+    params = with_defaults(method.params, recipe, submit.params)
+    saved: Mapping[str, Tensor] | None = None
+    if order.saved:
+        found = checkpoint.from_bytes(order.saved, shelf.device)
+        params, saved = read(method.params, found.params), found.tensors
+    inputs = _inputs(order)
+    return Task(submit.job, submit.method, params, inputs, models, shelf.device, saved)
+
+
+def _inputs(order: Order) -> Inputs:
+    width, height = order.submit.canvas
+    size = (height, width)
+    if strange := set(order.blobs) - set(ROLES):
+        raise LimnerError(ErrorCode.BAD_INPUT, f"There is no input {sorted(strange)[0][:40]!r}.")
+    background = picture = strokes = mask = None
+    if "over" in order.blobs:
+        background = read_picture(order.blobs["over"][1], size=size)
+    if "mask" in order.blobs:
+        mask = read_mask(order.blobs["mask"][1], size)
+    if "init" in order.blobs:
+        kind, data = order.blobs["init"]
+        if kind == SVG:
+            strokes = read_svg(data, size)
+        else:
+            picture = read_picture(data)
+    return Inputs(size, background, picture, strokes, mask)
