@@ -76,7 +76,7 @@ def gone(task: Task, control: Control | None = None, log: Log | None = None) -> 
 
 def test_a_run_says_all_that_there_is_to_say(task: Task) -> None:
     log = gone(task)
-    assert log.states == ["loading", "running"]
+    assert log.states == ["running"]
     assert [p.step for p in log.all(m.Progress)] == list(range(1, 9))
     assert all(p.total == 8 and p.losses["loss"] < 0 for p in log.all(m.Progress))
     frames = [(f, b) for f, b in log.said if isinstance(f, m.StrokesFrame)]
@@ -118,7 +118,7 @@ def test_cancelling_ends_it_before_the_next_step(task: Task, keep: bool) -> None
     log.on_step = lambda step: control.cancel(keep=keep) if step == 3 else None
     gone(task, control, log)
     assert [p.step for p in log.all(m.Progress)] == [1, 2, 3]
-    assert log.states == (["loading", "running"] if keep else ["loading", "running", "cancelled"])
+    assert log.states == (["running"] if keep else ["running", "cancelled"])
     assert [d.about["state"] for d in log.all(m.Done)] == (["cancelled"] if keep else [])
 
 
@@ -131,11 +131,11 @@ def test_a_run_that_was_paused_ends_as_one_that_was_not(task: Task) -> None:
         if "paused" in log.states:
             break
         runner.join(0.01)
-    assert log.states == ["loading", "running", "paused"] and runner.is_alive()
+    assert log.states == ["running", "paused"] and runner.is_alive()
     assert ("checkpoint", 3) in [(w, s) for w, s, _ in log.kept]
     control.resume()
     runner.join(60)
-    assert log.states == ["loading", "running", "paused", "running"]
+    assert log.states == ["running", "paused", "running"]
     assert log.svg() == gone(task).svg()
 
 
@@ -208,7 +208,7 @@ def test_numbers_that_left_all_bounds_end_it_with_what_it_has(
 def test_what_cannot_begin_fails_in_words(task: Task, monkeypatch: pytest.MonkeyPatch) -> None:
     log = gone(replace(task, params=replace(PARAMS, lock=True)))
     assert [f.code for f in log.all(m.Failed)] == ["bad_input"]
-    assert log.states == ["loading", "error"]
+    assert log.states == ["error"]
 
     def out_of_memory(self: ClipDraw, state: Any, params: Any) -> Any:
         raise torch.OutOfMemoryError

@@ -68,7 +68,7 @@ class Control:
     """What others want of the job that runs. Its methods may be called from any thread."""
 
     watched: bool = True
-    _cancelled: str = ""  # "keep" or "drop"
+    _cancelled: str = ""  # "keep", "drop", or "leave"
     _running: threading.Event = field(default_factory=threading.Event)
     _adjustments: deque[dict[str, Any]] = field(default_factory=deque)
 
@@ -78,6 +78,11 @@ class Control:
     def cancel(self, *, keep: bool) -> None:
         """End the run before its next step; with what it has, or with nothing."""
         self._cancelled = "keep" if keep else "drop"
+        self._running.set()
+
+    def leave(self) -> None:
+        """Save where the run stands before its next step, and say nothing more of it."""
+        self._cancelled = "leave"
         self._running.set()
 
     def pause(self) -> None:
@@ -104,8 +109,13 @@ class Control:
 
     @property
     def cancelled(self) -> str:
-        """ "keep" or "drop" when it is to end, else nothing."""
+        """ "keep", "drop" or "leave" when it is to end, else nothing."""
         return self._cancelled
+
+    @property
+    def is_left(self) -> bool:
+        """Whether the run is to be taken up again by another worker."""
+        return self._cancelled == "leave"
 
     def next_adjustment(self) -> dict[str, Any] | None:
         """The oldest change that has not been made."""
@@ -141,6 +151,7 @@ class Run:
         self._method: Method[Any, Any] = METHODS[task.method]
         self._params = task.params
         self._step = 0
+        self.moves = 0  # grows with every step: what a watchdog looks at
         self._frames, self._figures = Every(FRAMES_A_S), Every(FIGURES_A_S)
         self._checkpoints = Every(1 / CHECKPOINT_S)
         self._checkpoints.is_due()  # the first is due after a while, not at once
@@ -150,10 +161,12 @@ class Run:
     def go(self) -> None:
         """Run it; what happens is told by `emit`, failures too."""
         try:
-            self._state("loading")
             state = self._set_up()
             self._state("running")
             end = self._loop(state)
+            if end == "leave":
+                self.checkpoint(state)
+                return
             if end == "drop":
                 self._state("cancelled")
                 return
@@ -181,7 +194,7 @@ class Run:
         return state
 
     def _loop(self, state: Any) -> str:
-        """Step until the end: "" when done, "keep" or "drop" when cancelled."""
+        """Step until the end: "" when done, else how it was cancelled."""
         while self._step < self._params.steps:
             self._hold(state)
             if self.control.cancelled:
@@ -195,6 +208,7 @@ class Run:
                 self._say_failure(problem)  # what was drawn until then is kept
                 return ""
             self._step = preview.step
+            self.moves += 1
             self._show(preview)
             if self._checkpoints.is_due():
                 self.checkpoint(state)
