@@ -1,9 +1,9 @@
 """A worker: orders come in, are run one after the other; commands reach the one that runs.
 
 It speaks in parts, lists of bytes whose first names the kind, whatever carries them (a queue to a
-thread, ZeroMQ to a process):
+thread, a socket to a process):
 
-    in    order, frame | command, text | stop
+    in    order, job, frame | command, text | stop
     out   ready, device | said, frame or text | kept, text, data | over, job | beat, text
 
 `receive` may be called from any thread; `work` runs in one of its own and is where networks live.
