@@ -44,6 +44,8 @@ def test_a_folder_is_added_and_drawn_with(own_folder: Path) -> None:
     assert loaded.weight == 2 and loaded.clip.name == "mine"
     own, starter = (m.clip.encode_text(["a cat"]) for m in (loaded, clip.load(["starter"])[0]))
     assert torch.equal(own, starter)
+    assert loaded.clip.recipe == card["recipe"] != {}
+    assert loaded.clip.unknown_words("a red qwertz") == ["qwertz"]
 
 
 @pytest.mark.parametrize("kind", ["safetensors", "torch"])

@@ -23,6 +23,7 @@ from limner_wire.errors import ErrorCode, LimnerError
 STARTER = "starter"
 STARTER_FOLDER = Path(__file__).parent.parent / "starter" / "clip"
 CONFIG = "open_clip_config.json"
+WORDS = "vocabulary.json"
 WEIGHTS = ("model.safetensors", "open_clip_model.safetensors", "open_clip_pytorch_model.bin")
 
 

@@ -18,7 +18,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from limner.models import conv_tower  # noqa: F401  (registers the starter's tower with timm)
-from limner.models.catalog import Installed, find
+from limner.models.catalog import WORDS, Installed, find
 from limner.models.loading import read_weights
 from limner_wire.errors import ErrorCode, LimnerError
 
@@ -68,7 +68,7 @@ class Clip:
         mean = torch.tensor(visual.preprocess_cfg["mean"], device=device)
         std = torch.tensor(visual.preprocess_cfg["std"], device=device)
         self._mean, self._std = mean[:, None, None], std[:, None, None]
-        words = model.folder / "vocabulary.json"
+        words = model.folder / WORDS
         self._known = set(json.loads(words.read_text("utf-8"))) if words.is_file() else None
 
     @torch.no_grad()

@@ -20,8 +20,8 @@ from open_clip.convert import convert_state_dict
 from safetensors.torch import save_file
 
 from limner.models import conv_tower  # noqa: F401  (a folder may hold a tower of ours)
-from limner.models.catalog import CONFIG, WEIGHTS, Published, models_folder, published
-from limner.models.clip import quietly
+from limner.models.catalog import CONFIG, WEIGHTS, WORDS, Published, models_folder, published
+from limner.models.clip import quietly, unpacked
 from limner.models.loading import read_json, read_weights, sha256
 from limner_wire.errors import ErrorCode, LimnerError
 
@@ -76,7 +76,10 @@ def add(path: Path, name: str | None, architecture: str | None) -> Path:
                 f"{path.name} is no model folder.",
                 f"It needs {CONFIG} and {WEIGHTS[0]}.",
             )
-        return keep(name or path.name, read_json(path / CONFIG), weights, {"added": path.name})
+        card = path / "card.json"
+        known = read_json(card) if card.is_file() else {}
+        facts = {k: known[k] for k in ("licence", "recipe") if k in known} | {"added": path.name}
+        return keep(name or path.name, read_json(path / CONFIG), weights, facts, path / WORDS)
     settings = open_clip.get_model_config(architecture) if architecture else None
     if settings is None:
         raise LimnerError(
@@ -88,8 +91,18 @@ def add(path: Path, name: str | None, architecture: str | None) -> Path:
     return keep(name or path.stem, config, path, {"added": path.name, "arch": architecture})
 
 
-def keep(name: str, config: dict[str, Any], weights: Path, facts: dict[str, Any]) -> Path:
+def keep(
+    name: str,
+    config: dict[str, Any],
+    weights: Path,
+    facts: dict[str, Any],
+    words: Path | None = None,
+) -> Path:
     """Put a model that loads into the models folder, whole or not at all.
+
+    Args:
+        facts: for its card.
+        words: the list of those that it knows, if there is such a file.
 
     Raises:
         LimnerError: UNREADABLE or UNSAFE_FILE from the reader; UNKNOWN_MODEL if the weights are
@@ -108,6 +121,8 @@ def keep(name: str, config: dict[str, Any], weights: Path, facts: dict[str, Any]
     try:
         (part / CONFIG).write_text(json.dumps(config, indent=1), encoding="utf-8")
         save_file(_fitted(part, tensors), part / WEIGHTS[0], {"format": "pt"})
+        if words is not None and words.is_file():
+            shutil.copy(words, part / WORDS)
         card = {"name": name, **facts, "sha256": sha256(part / WEIGHTS[0])}
         (part / "card.json").write_text(json.dumps(card, indent=1), encoding="utf-8")
         part.rename(target)
@@ -122,7 +137,7 @@ def _fitted(folder: Path, tensors: dict[str, Any]) -> dict[str, Any]:
         with quietly():
             network = open_clip.create_model(f"local-dir:{folder}", load_weights=False)
         tensors = convert_state_dict(network, tensors)
-        network.load_state_dict({k: v.float() for k, v in tensors.items()}, strict=True)
+        network.load_state_dict(unpacked(tensors, network), strict=True)
     except (RuntimeError, ValueError, KeyError, TypeError, AttributeError) as problem:
         reason = " ".join(str(problem).split())
         raise LimnerError(

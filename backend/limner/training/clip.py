@@ -37,6 +37,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from limner.models import conv_tower  # noqa: F401  (registers the starter's tower with timm)
+from limner.models.catalog import WORDS
 from limner.models.clip import packed, quietly, unpacked, words_of
 from limner.models.loading import read_weights
 from limner.training.augment import augment
@@ -309,7 +310,7 @@ class Trainer:
         path = self.folder / "model.safetensors"
         save_file(packed(self.average, used), path, {"format": "pt"})
         words = sorted({word for text in told for word in words_of(text)})
-        (self.folder / "vocabulary.json").write_text(json.dumps(words, ensure_ascii=False), "utf-8")
+        (self.folder / WORDS).write_text(json.dumps(words, ensure_ascii=False), "utf-8")
         return path
 
 
