@@ -1,7 +1,7 @@
 """A worker: orders come in, are run one after the other; commands reach the one that runs.
 
 It speaks in parts, lists of bytes whose first names the kind, whatever carries them (a queue to a
-thread, a socket to a process):
+thread, ZeroMQ to a process):
 
     in    order, job, frame | command, text | stop
     out   ready, device | said, frame or text | kept, text, data | over, job | beat, text
