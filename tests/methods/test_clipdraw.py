@@ -10,7 +10,8 @@ import torch
 
 from limner import session
 from limner.methods.base import Inputs, Models, Preview
-from limner.methods.clipdraw import ClipDraw, Params, State, with_recipe
+from limner.methods.clipdraw import ClipDraw, Params, State
+from limner.methods.schema import with_recipe
 from limner.vector.rasterizer import render
 from limner.vector.strokes import Strokes
 from limner_wire.errors import ErrorCode, LimnerError
@@ -241,7 +242,7 @@ def test_settings_that_make_no_sense_are_told_in_words(
 
 
 def test_a_recipe_fills_in_only_what_was_not_said() -> None:
-    params = with_recipe(Params("x", cutouts=3), {"cutouts"}, {"cutouts": 8, "first_width": 5.0})
+    params = with_recipe(Params, {"cutouts": 8, "first_width": 5.0}, {"prompt": "x", "cutouts": 3})
     assert params.cutouts == 3 and params.first_width == 5.0
 
 

@@ -185,7 +185,7 @@ def test_what_breaks_a_bound_is_not_written() -> None:
 
 @pytest.mark.parametrize("seed", [1, 2])
 def test_noise_and_damaged_frames_never_do_more_than_be_refused(seed: int) -> None:
-    """20,000 of them; `make fuzz` runs a million."""
+    """20,000 of them."""
     assert sum(fuzz(seed, 10_000).values()) == 10_000
 
 

@@ -20,6 +20,7 @@ from limner.methods import clipdraw, trace
 from limner.methods.base import Inputs, Models
 from limner.methods.params import check
 from limner.methods.registry import METHODS
+from limner.methods.schema import with_recipe
 from limner.models import clip
 from limner.models.device import best_device
 from limner.pictures import read_mask, read_picture
@@ -77,7 +78,7 @@ def draw(
     files = _files(out, replay_to)
     inputs = _inputs(canvas, init, over, mask)
     models = clip.load(model or (), best_device())
-    params = clipdraw.with_recipe(params, set(given), models[0].clip.recipe)
+    params = with_recipe(clipdraw.Params, models[0].clip.recipe, {"prompt": prompt, **given})
     job = _Job("clipdraw", params, inputs, Models(models), best_of)
     return _run(job, files, as_json, started)
 

@@ -16,7 +16,8 @@ import torch
 
 from limner.losses.cutouts import cutouts, random_maps
 from limner.methods.base import Inputs, Models
-from limner.methods.clipdraw import ClipDraw, Params, with_recipe
+from limner.methods.clipdraw import ClipDraw, Params
+from limner.methods.schema import with_recipe
 from limner.models import clip
 from limner.models.device import best_device
 
@@ -28,7 +29,7 @@ def measure(model: str | None, steps: int) -> dict[str, Any]:
     """Median milliseconds of a step and of its parts, and the share of all that is not CLIP."""
     device = best_device()
     models = clip.load([model] if model else (), device)
-    params = with_recipe(Params(prompt="a red apple"), set(), models[0].clip.recipe)
+    params = with_recipe(Params, models[0].clip.recipe, {"prompt": "a red apple"})
     method = ClipDraw()
     state = method.setup(params, Inputs((CANVAS_PX, CANVAS_PX)), Models(models), device)
     times: dict[str, list[float]] = defaultdict(list)

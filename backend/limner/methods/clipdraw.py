@@ -13,7 +13,7 @@ It does not choose among seeds, nor write files: `session` does.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import Annotated, ClassVar
 
 import torch
@@ -294,9 +294,3 @@ def first_strokes(
     fresh = random_strokes(params.strokes, canvas, noise, params.first_width)
     locked = torch.arange(given.count + fresh.count) < given.count
     return pack([given, fresh]), locked.to(device)
-
-
-def with_recipe(params: Params, given: set[str], recipe: dict[str, object]) -> Params:
-    """The settings, with the model's recipe where the artist said nothing."""
-    known = {k: v for k, v in recipe.items() if k not in given and hasattr(params, k)}
-    return replace(params, **known)  # type: ignore[arg-type]

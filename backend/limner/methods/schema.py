@@ -72,7 +72,7 @@ def read(params: type[P], given: dict[str, Any]) -> P:
     return out
 
 
-def with_defaults(params: type[P], recipe: Mapping[str, Any], given: dict[str, Any]) -> P:
+def with_recipe(params: type[P], recipe: Mapping[str, Any], given: dict[str, Any]) -> P:
     """As `read`, with a model's recipe where the artist said nothing."""
     names = {s.name for s in settings(params)}
     return read(params, {k: v for k, v in recipe.items() if k in names} | given)

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from limner.methods.base import Inputs, Models
 from limner.methods.registry import METHODS
-from limner.methods.schema import read, with_defaults
+from limner.methods.schema import read, with_recipe
 from limner.models import clip
 from limner.pictures import read_mask, read_picture
 from limner.vector.svg import read_svg
@@ -99,7 +99,7 @@ def ready(order: Order, shelf: Shelf) -> Task:
     read(method.params, submit.params)  # refused before a network is loaded
     models = shelf.get(submit.models)
     recipe = models.clips[0].clip.recipe if models.clips else {}
-    params = with_defaults(method.params, recipe, submit.params)
+    params = with_recipe(method.params, recipe, submit.params)
     saved: Mapping[str, Tensor] | None = None
     if order.saved:
         found = checkpoint.from_bytes(order.saved, shelf.device)
