@@ -58,28 +58,26 @@ class Frame:
     buffers: dict[str, Buffer]
 
 
-def encode_text(message: Mapping[str, Any]) -> str:
-    """A control message as JSON.
+def encode_text(message: Mapping[str, Any], limit_bytes: int = limits.TEXT_BYTES) -> str:
+    """A control message as JSON, of at most `limit_bytes`.
 
     Raises:
         WireError: if it is too long, or holds a number that JSON has not.
     """
     text = _dumps(message)
-    if _bytes(text) > limits.TEXT_BYTES:
-        raise WireError(f"a text frame may have {limits.TEXT_BYTES} bytes")
+    if _bytes(text) > limit_bytes:
+        raise WireError(f"a text frame may have {limit_bytes} bytes")
     return text
 
 
-def decode_text(text: str | Bytes) -> dict[str, Any]:
+def decode_text(text: str | Bytes, limit_bytes: int = limits.TEXT_BYTES) -> dict[str, Any]:
     """A JSON object.
 
     Raises:
         WireError: if the text is too long, or no such object.
     """
-    if len(text) > limits.TEXT_BYTES or (
-        isinstance(text, str) and _bytes(text) > limits.TEXT_BYTES
-    ):
-        raise WireError(f"a text frame may have {limits.TEXT_BYTES} bytes")
+    if len(text) > limit_bytes or (isinstance(text, str) and _bytes(text) > limit_bytes):
+        raise WireError(f"a text frame may have {limit_bytes} bytes")
     return _loads(text)
 
 
@@ -103,8 +101,8 @@ def encode(
         at += size
     head = _dumps({**header, "bufs": table}).encode("utf-8")
     head += b" " * (-(len(head) + _LENGTH.size) % _ALIGN)
-    if len(head) > limits.HEADER_BYTES:
-        raise WireError(f"a header may have {limits.HEADER_BYTES} bytes")
+    if len(head) > _header_bytes(limit_bytes):
+        raise WireError(f"a header may have {_header_bytes(limit_bytes)} bytes")
     if _LENGTH.size + len(head) + at > limit_bytes:
         raise WireError(f"a binary frame may have {limit_bytes} bytes")
     return b"".join((_LENGTH.pack(len(head)), head, *parts))
@@ -123,10 +121,15 @@ def decode(data: Bytes, limit_bytes: int = limits.BINARY_BYTES) -> Frame:
         raise WireError("a binary frame begins with the length of its header")
     (length,) = _LENGTH.unpack_from(view)
     end = _LENGTH.size + length
-    if not 2 <= length <= limits.HEADER_BYTES or end > len(view):
+    if not 2 <= length <= _header_bytes(limit_bytes) or end > len(view):
         raise WireError("the header is longer than the frame, or than a header may be")
     header = _loads(view[_LENGTH.size : end])
     return Frame(header, _buffers(header.pop("bufs", []), view[end:]))
+
+
+def _header_bytes(limit_bytes: int) -> int:
+    """A result's header holds its settings, which may be long."""
+    return limits.HEADER_BYTES if limit_bytes <= limits.BINARY_BYTES else limits.ANSWER_BYTES
 
 
 def _bytes(text: str | Bytes) -> int:

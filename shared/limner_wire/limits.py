@@ -21,9 +21,15 @@ SVG_DEPTH = 64
 COORDINATE_MAX_PX = 1e6
 
 INT_MAX = 2**53 - 1  # exact in JSON and in a browser
-TEXT_BYTES = 64 * 2**10
-HEADER_BYTES = 16 * 2**10
-BINARY_BYTES = 2**20  # of one binary frame, but for
-RESULT_BYTES = 128 * 2**20  # one with a result's files, or with a job's inputs
+TEXT_BYTES = 64 * 2**10  # of one text frame, but for
+ANSWER_BYTES = 2**20  # one from the backend
+HEADER_BYTES = 16 * 2**10  # of a binary frame's header, but for those that are longer than
+BINARY_BYTES = 2**20  # a binary frame, which may have
+RESULT_BYTES = 128 * 2**20  # with a result's files, or with a job's inputs
 BUFFERS = 16  # in one binary frame
 JSON_DEPTH = 32
+
+CONNECTIONS, CONNECTIONS_PER_ORIGIN = 64, 8
+QUEUED, QUEUED_PER_CLIENT = 100, 20
+HELLO_S = 5.0  # until a connection has said hello
+BLOB_IDLE_S = 600.0  # how long an input of no job is kept

@@ -186,12 +186,39 @@ class ListJobs(Message):
 
 @dataclass(frozen=True)
 class Fetch(Message):
-    """Send the result of a job that is done, or its recorded key frame nearest to a step."""
+    """Send the result of a job that is done, or its recorded key frame nearest to a step.
+
+    A recorded frame comes with `seq` 0: it is not live, and not acknowledged.
+    """
 
     t: ClassVar[str] = "fetch"
     job: JobId
     what: Annotated[str, Like("result|frame")] = "result"
     step: Count = 0
+
+
+@dataclass(frozen=True)
+class Describe(Message):
+    """Everything about one job but its pictures."""
+
+    t: ClassVar[str] = "describe"
+    job: JobId
+
+
+@dataclass(frozen=True)
+class Forget(Message):
+    """Delete a job that is over, with all that belongs to it."""
+
+    t: ClassVar[str] = "forget"
+    job: JobId
+
+
+@dataclass(frozen=True)
+class Invite(Message):
+    """Make a one-time link to the page: for oneself, or for a guest, who sees only their own."""
+
+    t: ClassVar[str] = "invite"
+    guest: Annotated[str, Like(r"[a-z0-9_-]{0,32}")] = ""
 
 
 @dataclass(frozen=True)
@@ -207,16 +234,32 @@ class Ping(Message):
 
 @dataclass(frozen=True)
 class Welcome(Message):
-    """The answer to a good hello: what there is to ask for, and the bounds."""
+    """The answer to a good hello: what there is to ask for, and the bounds. Said again when that
+    changes.
+
+    Attributes:
+        session: a key to come back with, as the next hello's `ticket`.
+        ready: whether a worker is there; else it is starting, and jobs wait for it.
+    """
 
     t: ClassVar[str] = "welcome"
     protocol: Count
     server: Annotated[str, Most(80)]
-    session: Annotated[str, Most(80)]
+    session: Annotated[str, Most(200)]
     limits: dict[str, Any]
     methods: Annotated[tuple[dict[str, Any], ...], Most(64)]
     models: Annotated[tuple[dict[str, Any], ...], Most(256)]
     devices: Annotated[tuple[Annotated[str, Most(80)], ...], Most(64)] = ()
+    ready: bool = True
+
+
+@dataclass(frozen=True)
+class Taken(Message):
+    """A command for a job has been passed on; what comes of it follows as an event."""
+
+    t: ClassVar[str] = "taken"
+    job: JobId
+    what: Name
 
 
 @dataclass(frozen=True)
@@ -254,8 +297,19 @@ class Adjusted(Message):
 
 
 @dataclass(frozen=True)
+class Notice(Message):
+    """Durable: something that the artist should know about a job."""
+
+    t: ClassVar[str] = "notice"
+    job: JobId
+    seq: Count
+    text: Words
+
+
+@dataclass(frozen=True)
 class Failed(Message):
-    """Durable when it names a job: what went wrong, why, and what to do next."""
+    """What went wrong, why, and what to do next. Durable when it has a `seq`: the job itself
+    failed; else it answers a request, about `job` if it names one."""
 
     t: ClassVar[str] = "error"
     code: Annotated[str, Like("|".join(c.value for c in ErrorCode))]
@@ -264,6 +318,16 @@ class Failed(Message):
     retryable: bool = False
     job: Annotated[str, Most(36)] = ""
     seq: Count = 0
+
+
+@dataclass(frozen=True)
+class Waiting(Message):
+    """How many jobs come before this one."""
+
+    t: ClassVar[str] = "waiting"
+    job: JobId
+    seq: Count
+    position: Count
 
 
 @dataclass(frozen=True)
@@ -306,12 +370,18 @@ class RasterFrame(Message):
 
 @dataclass(frozen=True)
 class Done(Message):
-    """Binary: a result's files as buffers ("svg", "png"), and how it came about."""
+    """Binary: a result's files as buffers ("svg", "png"), and how it came about.
+
+    Attributes:
+        state: "cancelled" if it was stopped and what there was is kept.
+    """
 
     t: ClassVar[str] = "done"
     job: JobId
     seq: Count
     about: dict[str, Any]
+    state: Annotated[str, Like("done|cancelled")] = "done"
+    step: Count = 0
 
 
 @dataclass(frozen=True)
@@ -323,6 +393,32 @@ class Jobs(Message):
 
 
 @dataclass(frozen=True)
+class Described(Message):
+    """The answer to `describe`."""
+
+    t: ClassVar[str] = "described"
+    job: JobId
+    about: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Forgotten(Message):
+    """Jobs that are no more, and why: someone asked, or their room was needed."""
+
+    t: ClassVar[str] = "forgotten"
+    jobs: Annotated[tuple[JobId, ...], Most(1000)]
+    why: Annotated[str, Like("asked|room")]
+
+
+@dataclass(frozen=True)
+class Invited(Message):
+    """The answer to `invite`: good for one hello within a minute."""
+
+    t: ClassVar[str] = "invited"
+    ticket: Annotated[str, Most(200)]
+
+
+@dataclass(frozen=True)
 class Pong(Message):
     """The answer to `ping`."""
 
@@ -330,16 +426,29 @@ class Pong(Message):
     n: Count = 0
 
 
+# --- inside the backend ----------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Leave(Message):
+    """Save where the job stands and make room for another; it goes on later, or elsewhere."""
+
+    t: ClassVar[str] = "leave"
+    job: JobId
+
+
 TO_BACKEND: tuple[type[Message], ...] = (
-    Hello, Submit, Watch, Unwatch, Ack, Cancel, Pause, Resume, Adjust, ListJobs, Fetch, Ping,
+    Hello, Submit, Watch, Unwatch, Ack, Cancel, Pause, Resume, Adjust, ListJobs, Fetch, Describe,
+    Forget, Invite, Ping,
 )  # fmt: skip
 TO_BACKEND_BINARY: tuple[type[Message], ...] = (Blob,)
 TO_CLIENT: tuple[type[Message], ...] = (
-    Welcome, BlobOk, State, Adjusted, Failed, Progress, Jobs, Pong,
+    Welcome, BlobOk, Taken, State, Adjusted, Notice, Failed, Waiting, Progress, Jobs, Described,
+    Forgotten, Invited, Pong,
 )  # fmt: skip
 TO_CLIENT_BINARY: tuple[type[Message], ...] = (StrokesFrame, RasterFrame, Done)
-DURABLE = frozenset({"state", "adjusted", "error", "done"})
-LATEST_WINS = frozenset({"progress", "strokes", "raster"})
+DURABLE = frozenset({"state", "adjusted", "notice", "error", "done"})  # when they have a seq
+LATEST_WINS = frozenset({"waiting", "progress", "strokes", "raster"})  # acknowledged when shown
 
 
 M = TypeVar("M", bound=Message)

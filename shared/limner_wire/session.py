@@ -25,6 +25,7 @@ from limner_wire.strokes import Strokes
 
 CHUNK_BYTES = 256 * 2**10  # of an upload
 BACK_OFF_S = (0.25, 30.0)  # before the first try again, and at most
+CREDIT_MAX = 8  # frames under way, as `Hello.credit` is bounded
 SILENCE_S = 40.0  # after so long without a word the connection is dead
 
 
@@ -52,11 +53,11 @@ class Heard:
 
 @dataclass
 class Watched:
-    """A job that is watched: the last durable event heard, and the last frame shown."""
+    """A job that is watched: the last durable event heard, and the last frames shown by `seq`,
+    any of which a frame that is under way may be steps from."""
 
     seq: int = 0
-    shown: Strokes | None = None
-    shown_seq: int = 0
+    shown: dict[int, Strokes] = field(default_factory=dict)
     ended: bool = False
 
 
@@ -139,7 +140,9 @@ class Session:
         self._heard_at = now
         try:
             if isinstance(data, str):
-                heard = Heard(messages.parse(decode_text(data), messages.TO_CLIENT))
+                heard = Heard(
+                    messages.parse(decode_text(data, limits.ANSWER_BYTES), messages.TO_CLIENT)
+                )
             else:
                 frame = decode(data, limits.RESULT_BYTES)
                 kinds = messages.TO_CLIENT_BINARY
@@ -167,12 +170,12 @@ class Session:
         """Whether a durable event was not heard before; each is told once."""
         self._unconfirmed.pop(message.job, None)
         watched = self.watched.get(message.job)
-        if watched is None:
+        if watched is None or not message.seq:
             return True
         if message.seq <= watched.seq:
             return False
         watched.seq = message.seq
-        if isinstance(message, messages.State):
+        if isinstance(message, messages.State | messages.Done):
             watched.ended = message.state in messages.ENDED
         return True
 
@@ -180,20 +183,25 @@ class Session:
         watched = self.watched.get(message.job)
         if not message.base:
             return replace(heard, strokes=Strokes.read(heard.buffers, message.canvas))
-        if watched is None or watched.shown is None or watched.shown_seq != message.base:
+        if watched is None or message.base not in watched.shown:
             self._say(messages.Ack(message.job, message.seq))  # give the credit back all the same
             return None
-        return replace(heard, strokes=watched.shown.with_steps(heard.buffers))
+        base = watched.shown[message.base]
+        return replace(heard, strokes=base.with_steps(heard.buffers))
 
     def _welcomed(self, message: messages.Welcome) -> None:
-        self.phase, self.welcome, self._failures = Phase.READY, message, 0
+        greeting, self.welcome = self.phase is Phase.GREETING, message
+        if not greeting:
+            return  # only what there is has changed
+        self.phase, self._failures = Phase.READY, 0
+        self._hello = replace(self._hello, ticket=message.session)
         for sha, upload in self._uploads.items():
             if not upload.complete:
                 self._send_part(sha, upload, 0)
         for submit in self._unconfirmed.values():
             self._say(submit)
         for job, watched in self.watched.items():
-            watched.shown = None  # the backend has forgotten what was shown
+            watched.shown.clear()  # the backend has forgotten what was shown
             if not watched.ended and job not in self._unconfirmed:
                 self._say(messages.Watch(job, watched.seq))
 
@@ -236,13 +244,16 @@ class Session:
         self._say_when_ready(message)
 
     def shown(self, heard: Heard) -> None:
-        """A frame is on the artist's screen: the next may come."""
-        message = heard.message
-        if not isinstance(message, messages.StrokesFrame | messages.RasterFrame):
+        """What was heard is on the artist's screen: the next may come. To be called for every
+        message; those that need no answer get none."""
+        message: Any = heard.message
+        if message.t not in messages.LATEST_WINS or not message.seq:
             return
         watched = self.watched.get(message.job)
         if watched is not None and heard.strokes is not None:
-            watched.shown, watched.shown_seq = heard.strokes, message.seq
+            watched.shown[message.seq] = heard.strokes
+            if len(watched.shown) > CREDIT_MAX:
+                del watched.shown[next(iter(watched.shown))]
         self._say_when_ready(messages.Ack(message.job, message.seq))
 
     def _say_when_ready(self, message: messages.Message) -> None:

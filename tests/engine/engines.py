@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from limner.engine.base import Engine, Event, Kept, Over, Ready, Said
-from limner.worker.orders import Order
+from limner.engine.order import Order
 from limner_wire import messages as m
 
 JOB = "123e4567-e89b-42d3-a456-426614174000"

@@ -124,7 +124,7 @@ def test_a_running_job_is_paused_adjusted_and_cancelled(keep: bool) -> None:
     assert driver.states()[:4] == ["loading", "running", "paused", "running"]
     if keep:
         message, _ = driver.done()
-        assert message.about["state"] == "cancelled" and message.about["prompt"] == "a dog"
+        assert message.state == "cancelled" and message.about["prompt"] == "a dog"
     else:
         assert driver.states()[-1] == "cancelled"
     assert replace(driver.said(m.Adjusted)[0], step=0) == m.Adjusted(JOB, 0, 0, {"prompt": "a dog"})

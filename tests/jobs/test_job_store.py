@@ -38,15 +38,15 @@ def store(tmp_path: Path) -> Iterator[Store]:
 
 
 def finished(store: Store, job: str, result: bytes = b"r") -> None:
-    store.add(job, "c", "clipdraw", REQUEST)
+    store.add(job, "u", "c", "clipdraw", REQUEST)
     store.record(job, {"t": "state", "state": "running"}, state="running")
-    store.keep_result(job, result)
-    store.record(job, {"t": "state", "state": "done", "step": 9}, state="done")
+    body = {"t": "done", "state": "done", "step": 9}
+    store.record(job, body, state="done", result=result)
 
 
 def test_a_submit_that_is_repeated_is_the_same_job(store: Store) -> None:
-    assert store.add("a", "c", "clipdraw", REQUEST)
-    assert not store.add("a", "c", "clipdraw", {})
+    assert store.add("a", "u", "c", "clipdraw", REQUEST)
+    assert not store.add("a", "u", "c", "clipdraw", {})
     job = store.job("a")
     assert job is not None and job.request == REQUEST and job.state == "queued" and job.seq == 0
     assert store.job("b") is None
@@ -54,7 +54,7 @@ def test_a_submit_that_is_repeated_is_the_same_job(store: Store) -> None:
 
 def test_events_are_numbered_by_job_and_replayed_after_any(store: Store) -> None:
     for job in ("a", "b"):
-        store.add(job, "c", "clipdraw", REQUEST)
+        store.add(job, "u", "c", "clipdraw", REQUEST)
     assert [store.record("a", {"n": n}) for n in range(3)] == [1, 2, 3]
     assert store.record("b", {"n": 0}) == 1
     assert store.events("a", 1) == [{"n": 1, "seq": 2}, {"n": 2, "seq": 3}]
@@ -64,11 +64,16 @@ def test_events_are_numbered_by_job_and_replayed_after_any(store: Store) -> None
 
 
 def test_the_end_of_a_job_is_one_change(store: Store) -> None:
-    store.add("a", "c", "clipdraw", REQUEST)
+    store.add("a", "u", "c", "clipdraw", REQUEST)
     store.checkpoint("a", 5, b"state")
     assert store.last_checkpoint("a") == (5, b"state")
     store.checkpoint("a", 7, b"later")
     assert store.last_checkpoint("a") == (7, b"later")
+    assert store.died("a") == 1 and store.died("a") == 2
+    store.checkpoint("a", 7, b"no further")
+    assert store.died("a") == 3
+    store.checkpoint("a", 8, b"further")
+    assert store.died("a") == 1, "a job that gets somewhere is no poison"
     store.record("a", {"t": "state", "state": "cancelled", "step": 8}, state="cancelled")
     job = store.job("a")
     assert job is not None and job.is_over and job.step == 8 and job.ended is not None
@@ -81,7 +86,7 @@ def test_everything_is_there_after_opening_again(tmp_path: Path) -> None:
     path = tmp_path / "jobs.sqlite"
     store = Store(path, Clock())
     store.keep_blob("s", "image/png", b"png")
-    store.add("a", "c", "clipdraw", REQUEST, ("s",))
+    store.add("a", "u", "c", "clipdraw", REQUEST, ("s",))
     store.record("a", {"t": "state", "state": "running"}, state="running")
     store.keep_frame("a", 10, b"ten")
     store.keep_frame("a", 50, b"fifty")
@@ -97,17 +102,17 @@ def test_everything_is_there_after_opening_again(tmp_path: Path) -> None:
     assert again.result("z") == b"r" and again.result("a") is None
     assert [job.id for job in again.jobs()] == ["z", "a"]
     assert [j.id for j in again.jobs(before=again.jobs()[0].created)] == ["a"]
-    assert again.jobs(client="another") == []
+    assert again.jobs(user="another") == []
     again.close()
 
 
 def test_an_input_must_be_there_and_goes_with_its_last_job(store: Store) -> None:
     with pytest.raises(KeyError):
-        store.add("a", "c", "clipdraw", REQUEST, ("missing",))
+        store.add("a", "u", "c", "clipdraw", REQUEST, ("missing",))
     assert store.job("a") is None
     store.keep_blob("s", "image/png", b"png")
-    store.add("a", "c", "clipdraw", REQUEST, ("s",))
-    store.add("b", "c", "clipdraw", REQUEST, ("s", "s"))
+    store.add("a", "u", "c", "clipdraw", REQUEST, ("s",))
+    store.add("b", "u", "c", "clipdraw", REQUEST, ("s", "s"))
     store.forget("a")
     assert store.blob("s") is not None
     store.forget("b")
@@ -117,7 +122,7 @@ def test_an_input_must_be_there_and_goes_with_its_last_job(store: Store) -> None
 def test_room_is_made_by_forgetting_the_oldest_results_first(store: Store) -> None:
     for name in "abcd":
         finished(store, name, random.Random(name).randbytes(300_000))
-    store.add("running", "c", "clipdraw", REQUEST)
+    store.add("running", "u", "c", "clipdraw", REQUEST)
     store.keep_blob("idle", "image/png", b"png")
     gone = store.make_room(700_000, idle_s=0)
     assert [job.id for job in gone] == ["a", "b"] and store.size_bytes() <= 700_000
@@ -142,7 +147,7 @@ import sys
 from limner.jobs.store import Store
 store = Store(sys.argv[1])
 job = sys.argv[2]
-store.add(job, "c", "clipdraw", {})
+store.add(job, "u", "c", "clipdraw", {})
 n = 0
 while True:
     n += 1

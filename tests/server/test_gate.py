@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from limner.server.gate import Bucket, Keys, allowed_hosts, judge, read_or_make_token
+from limner.server.gate import Bucket, Keys, Refusal, allowed_hosts, judge, read_or_make_token
 from limner_wire.errors import LimnerError
 
 HOSTS = allowed_hosts(8765)
@@ -74,20 +74,33 @@ def test_wrong_tokens_are_slowed_down_and_the_right_one_is_not() -> None:
     keys = Keys("right-" + "x" * 30)
     answers = []
     for k in range(10_000):
-        refusal = keys.fits(f"wrong{k}", "", k / 1000)
-        assert refusal is not None
+        refusal = keys.user(f"wrong{k}", "", k / 1000)
+        assert isinstance(refusal, Refusal)
         answers.append(refusal.status)
     assert set(answers) == {401, 429} and answers.count(401) <= 20 + 10 * 10 + 1
-    assert keys.fits("right-" + "x" * 30, "", 10.0) is None
-    assert keys.fits("", "", 60.0) is not None
+    assert keys.user("right-" + "x" * 30, "", 10.0) == ""
+    assert isinstance(keys.user("", "", 60.0), Refusal)
 
 
 def test_a_ticket_opens_once_and_soon() -> None:
     keys = Keys("t" * 40)
-    ticket, late = keys.ticket(0.0), keys.ticket(0.0)
-    assert keys.fits("", ticket, 1.0) is None
-    assert keys.fits("", ticket, 2.0) is not None
-    assert keys.fits("", late, 61.0) is not None
+    ticket, guest, late = keys.ticket(0.0), keys.ticket(0.0, "ada"), keys.ticket(0.0)
+    assert keys.user("", ticket, 1.0) == "" and keys.user("", guest, 1.0) == "ada"
+    assert isinstance(keys.user("", ticket, 2.0), Refusal)
+    assert isinstance(keys.user("", guest, 2.0), Refusal)
+    assert isinstance(keys.user("", late, 61.0), Refusal)
+
+
+def test_a_session_key_opens_as_often_as_one_likes_for_its_user_alone() -> None:
+    keys = Keys("t" * 40)
+    for user in ("", "ada"):
+        key = keys.session(user)
+        assert keys.user("", key, 1.0) == user == Keys("t" * 40).user("", key, 9.0)
+        assert isinstance(Keys("u" * 40).user("", key, 1.0), Refusal)
+    stolen = keys.session("ada").replace("ada", "", 1)
+    assert isinstance(keys.user("", stolen, 1.0), Refusal)
+    assert isinstance(keys.user("", "ada.", 1.0), Refusal)
+    assert "t" * 40 not in keys.session("")
 
 
 def test_a_bucket_fills_again() -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from limner.server.outbox import MOST_WAITING, Outbox, Overflow
+from limner.server.outbox import MOST_WAITING, Outbox
 
 Taken = Callable[[Outbox], list[str | bytes]]
 
@@ -72,12 +72,22 @@ def test_a_job_that_is_forgotten_gives_its_credit_back(taken: Taken) -> None:
     assert taken(box) == [b"b1"]
 
 
+def test_a_frame_can_be_made_when_it_is_sent(taken: Taken) -> None:
+    made = []
+    box = Outbox(credit=1)
+    for seq in range(1, 4):
+        box.offer("a", "strokes", seq, lambda seq=seq: made.append(seq) or b"%d" % seq)
+    assert taken(box) == [b"3"] and made == [3]
+
+
 def test_a_front_end_that_does_not_read_is_let_go() -> None:
     box = Outbox(credit=1)
+    box.replay([str(k) for k in range(1000)])  # it asked for these
     for k in range(MOST_WAITING):
         box.put(str(k))
-    with pytest.raises(Overflow):
-        box.put("one too many")
+    assert not box.overflowed.is_set()
+    box.put("one too many")
+    assert box.overflowed.is_set()
     for seq in range(10_000):
         box.offer("a", "strokes", seq, bytes(10))
     assert box.conflated == 9_999  # frames hold the room of one

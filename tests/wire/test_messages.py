@@ -13,7 +13,7 @@ from limner_wire.frames import decode_text, encode_text
 
 JOB = "123e4567-e89b-42d3-a456-426614174000"
 SHA = "0" * 64
-ALL = m.TO_BACKEND + m.TO_BACKEND_BINARY + m.TO_CLIENT + m.TO_CLIENT_BINARY
+ALL = m.TO_BACKEND + m.TO_BACKEND_BINARY + m.TO_CLIENT + m.TO_CLIENT_BINARY + (m.Leave,)
 
 EXAMPLES: list[m.Message] = [
     m.Hello((1, 2), "krita/0.3", "secret", credit=4, remote=True),
@@ -28,17 +28,27 @@ EXAMPLES: list[m.Message] = [
     m.Adjust(JOB, {"ink": 0.5}),
     m.ListJobs(1.5, 20),
     m.Fetch(JOB, "frame", 30),
+    m.Describe(JOB),
+    m.Forget(JOB),
+    m.Invite("ada"),
     m.Ping(3),
     m.Welcome(1, "limner/0.1", "s", {"a": 1}, ({"name": "clipdraw"},), ({"name": "x"},), ("cpu",)),
     m.BlobOk(SHA, 500, False),
+    m.Taken(JOB, "pause"),
+    m.Notice(JOB, 2, "zebra is a new word"),
+    m.Waiting(JOB, 1, 4),
     m.State(JOB, 3, "running", 0, 12, "as it was"),
     m.Adjusted(JOB, 4, 13, {"ink": 0.5}),
     m.Failed("bad_input", "The prompt is empty.", "Say what to draw.", True, JOB, 5),
     m.Progress(JOB, 6, 12, 250, {"loss": -0.5}, 48.5, 4.9),
     m.StrokesFrame(JOB, 6, 12, (224, 160), 5),
     m.RasterFrame(JOB, 6, 12, (224, 160), "image/jpeg"),
-    m.Done(JOB, 8, {"seed": 1}),
+    m.Done(JOB, 8, {"seed": 1}, "cancelled"),
+    m.Described(JOB, {"state": "done"}),
+    m.Forgotten((JOB,), "room"),
+    m.Leave(JOB),
     m.Jobs(({"job": JOB},)),
+    m.Invited("t"),
     m.Pong(3),
 ]
 

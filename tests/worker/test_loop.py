@@ -84,7 +84,7 @@ def test_a_run_says_all_that_there_is_to_say(task: Task) -> None:
     strokes = Strokes.read({b.name: b for b in frames[-1][1]}, frames[-1][0].canvas)
     assert strokes.canvas == (64, 48) and len(strokes) == 6
     (done,) = log.all(m.Done)
-    assert done.about["state"] == "done" and done.about["settings"]["prompt"] == "a cat"
+    assert done.state == "done" and done.about["settings"]["prompt"] == "a cat"
     assert log.svg().startswith(b"<?xml")
     assert [decode(d).header["step"] for w, _, d in log.kept if w == "frame"] == list(range(1, 9))
 
@@ -119,7 +119,7 @@ def test_cancelling_ends_it_before_the_next_step(task: Task, keep: bool) -> None
     gone(task, control, log)
     assert [p.step for p in log.all(m.Progress)] == [1, 2, 3]
     assert log.states == (["running"] if keep else ["running", "cancelled"])
-    assert [d.about["state"] for d in log.all(m.Done)] == (["cancelled"] if keep else [])
+    assert [d.state for d in log.all(m.Done)] == (["cancelled"] if keep else [])
 
 
 def test_a_run_that_was_paused_ends_as_one_that_was_not(task: Task) -> None:
@@ -166,7 +166,7 @@ def test_settings_change_from_the_next_step_on(task: Task) -> None:
     assert told.step == 4 and told.params == {"prompt": "a dog", "ink": 0.5}
     assert [f.code for f in log.all(m.Failed)] == ["bad_input"] * 2
     (done,) = log.all(m.Done)
-    assert done.about["settings"]["prompt"] == "a dog" and done.about["state"] == "done"
+    assert done.about["settings"]["prompt"] == "a dog" and done.state == "done"
     assert log.svg() != gone(task).svg()
 
 

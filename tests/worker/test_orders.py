@@ -10,9 +10,10 @@ import pytest
 import torch
 from PIL import Image
 
+from limner.engine.order import Order
 from limner.methods import clipdraw
 from limner.worker.checkpoint import Checkpoint
-from limner.worker.orders import Order, Shelf, ready
+from limner.worker.orders import Shelf, ready
 from limner_wire.errors import ErrorCode, LimnerError
 from limner_wire.messages import Submit
 

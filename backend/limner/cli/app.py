@@ -21,6 +21,8 @@ COMMANDS = {  # name: (module, what it does)
     "draw": ("limner.cli.draw", "Draw a prompt with strokes."),
     "trace": ("limner.cli.draw", "Make a picture into strokes."),
     "score": ("limner.cli.score", "Say how well each text fits a picture."),
+    "serve": ("limner.cli.serve", "Serve Krita, Blender and the browser on this machine."),
+    "open": ("limner.cli.serve", "Open the page of the backend that runs."),
     "models": ("limner.cli.models", "List, fetch and add models."),
     "train": ("limner.cli.train", "Train the starter models on pictures of your own."),
     "bench": ("limner.cli.bench", "Measure this machine."),

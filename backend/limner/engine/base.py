@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from limner_wire.frames import Bytes
 from limner_wire.messages import Message
@@ -21,9 +21,12 @@ class Ready:
 
     Attributes:
         device: "cpu", "cuda".
+        methods, models: what `messages.Welcome` says of them.
     """
 
     device: str
+    methods: tuple[dict[str, Any], ...] = ()
+    models: tuple[dict[str, Any], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,10 +61,12 @@ class Lost:
     Attributes:
         job: the one that it ran, or nothing.
         why: for the log.
+        is_replaced: whether another follows; if not, the engine has given up.
     """
 
     job: str
     why: str
+    is_replaced: bool = True
 
 
 Event = Ready | Said | Kept | Over | Lost
@@ -80,7 +85,7 @@ class Engine(Protocol):
         ...
 
     def command(self, message: Message) -> None:
-        """Cancel, Pause, Resume, Adjust, Watch or Unwatch the job that runs."""
+        """Cancel, Pause, Resume, Adjust, Watch, Unwatch or Leave the job that runs."""
         ...
 
     async def stop(self) -> None:

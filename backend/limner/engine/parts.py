@@ -9,7 +9,7 @@ from limner.engine.base import Event, Kept, Over, Ready, Said
 from limner_wire import messages
 from limner_wire.errors import WireError
 from limner_wire.frames import decode, decode_text
-from limner_wire.limits import RESULT_BYTES
+from limner_wire.limits import ANSWER_BYTES, RESULT_BYTES
 
 TEXT = messages.TO_CLIENT
 BINARY = messages.TO_CLIENT_BINARY
@@ -22,10 +22,11 @@ def to_event(parts: Sequence[bytes]) -> Event:
         WireError: if they are none.
     """
     match list(parts):
-        case [b"ready", device]:
-            return Ready(device.decode())
+        case [b"ready", facts]:
+            found = json.loads(facts)
+            return Ready(found["device"], tuple(found["methods"]), tuple(found["models"]))
         case [b"said", data] if data[:1] == b"{":
-            return Said(messages.parse(decode_text(data), TEXT))
+            return Said(messages.parse(decode_text(data, ANSWER_BYTES), TEXT))
         case [b"said", data]:
             return Said(messages.parse(decode(data, RESULT_BYTES).header, BINARY), data)
         case [b"kept", head, data]:

@@ -6,9 +6,10 @@
 Both are TCP on 127.0.0.1 (ipc does not exist on Windows) under CURVE: only the worker that was
 given a key of this start gets in, and not a byte of anyone else's is parsed. Nothing is pickled.
 
-The worker is watched in two ways: its process, and its steps. A process that ends is replaced, up
-to five times in ten minutes; one whose beats go on but whose job does not move for a minute is
-ended first. One thread owns the sockets (asyncio on Windows can't wait for them).
+The worker is watched in two ways: its process, and its steps. A process that ends is replaced; one
+whose beats go on but whose job does not move for a minute is ended first. Workers that came to
+nothing (not ready for ten seconds, nothing kept, no job finished) are replaced up to five times in
+ten minutes. One thread owns the sockets (asyncio on Windows can't wait for them).
 """
 
 from __future__ import annotations
@@ -28,15 +29,17 @@ from typing import Any
 import zmq
 from zmq.auth.thread import ThreadAuthenticator
 
-from limner.engine.base import Hear, Lost, Over, Ready, Said
+from limner.engine.base import Hear, Kept, Lost, Over, Ready, Said
 from limner.engine.parts import to_event
 from limner_wire.errors import WireError
 from limner_wire.frames import decode_text, encode_text
+from limner_wire.limits import ANSWER_BYTES
 from limner_wire.messages import Message, State
 
 log = logging.getLogger(__name__)
 
 RESTARTS, WITHIN_S = 5, 600.0
+STABLE_S = 10.0  # a worker that was ready for so long was a good one
 HANGS_AFTER_S = 60.0  # without a step, while it should be running
 PATIENCE_S = 5.0  # from asking to end to ending
 LOOK_S = 0.2
@@ -58,6 +61,7 @@ class ZeroMQ:
         self._starts: deque[float] = deque()
         self._job, self._running, self._number = "", False, 0
         self._moved: tuple[int, float] = (-1, 0.0)  # moves of the job, and since when so many
+        self._ready_at, self._was_good = 0.0, False  # of the worker that is there
         self._supervising: asyncio.Task[None] | None = None
         self._keys = zmq.curve_keypair(), zmq.curve_keypair()  # the server's, the worker's
 
@@ -81,7 +85,7 @@ class ZeroMQ:
         self._outgoing.send_multipart([b"order", job.encode(), order], copy=False)
 
     def command(self, message: Message) -> None:
-        text = encode_text(message.json()).encode()
+        text = encode_text(message.json(), ANSWER_BYTES).encode()
         self._outgoing.send_multipart([b"command", text])
 
     async def stop(self) -> None:
@@ -101,6 +105,7 @@ class ZeroMQ:
     def _spawn(self) -> None:
         self._starts.append(time.monotonic())
         self._number += 1
+        self._ready_at, self._was_good = 0.0, False
         name = f"worker {self._number}".encode()
         self._outgoing.send_multipart([b"new worker", name])
         (public, _), (worker_public, worker_secret) = self._keys
@@ -144,14 +149,17 @@ class ZeroMQ:
                 self._process.stdin.close()
         self._moved = (-1, 0.0)
         now = time.monotonic()
+        if self._was_good or (self._ready_at and now - self._ready_at > STABLE_S):
+            self._starts.clear()
         while self._starts and now - self._starts[0] > WITHIN_S:
             self._starts.popleft()
-        if len(self._starts) > RESTARTS:
+        gives_up = len(self._starts) > RESTARTS
+        if gives_up:
             self._process = None
             why += f"; it was started {len(self._starts)} times and is not started again"
         else:
             self._spawn()
-        self._hear(Lost(job, why))
+        self._hear(Lost(job, why, not gives_up))
 
     async def _end(self, *, asked: bool) -> None:
         """End the process: wait if it was `asked` to end, then make it."""
@@ -193,7 +201,9 @@ class ZeroMQ:
                     is_there = True
                     self._loop.call_soon_threadsafe(self._beat, beat)
             if self._results in ready:
-                self._tell(self._results.recv_multipart())
+                who, *word = self._results.recv_multipart()
+                if who == name:
+                    self._tell(word)
             if incoming in ready:
                 parts = incoming.recv_multipart()
                 if parts == [b"bridge ends"]:
@@ -223,9 +233,11 @@ class ZeroMQ:
                 self._running = state == "running"
                 self._moved = (-1, time.monotonic())
             case Over():
-                self._job, self._running = "", False
+                self._job, self._running, self._was_good = "", False, True
+            case Kept():
+                self._was_good = True
             case Ready():
-                pass
+                self._ready_at = time.monotonic()
         self._hear(event)
 
     def _beat(self, parts: list[bytes]) -> None:

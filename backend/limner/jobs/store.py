@@ -4,8 +4,8 @@ Write-ahead logging; a change of state is on the disk before it is told to anyon
 FULL), other events follow at the next checkpoint of the log at the latest (NORMAL). Every durable
 event of a job has the next number of that job, so that a front end can ask for all after one.
 
-One thread uses a store. Result files and inputs lie in it too: a folder of loose files can't be
-changed together with the rows that speak of them.
+One thread of one process uses a store. Result files and inputs lie in it too: a folder of loose
+files can't be changed together with the rows that speak of them.
 """
 
 from __future__ import annotations
@@ -19,12 +19,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from limner_wire.errors import ErrorCode, LimnerError
 from limner_wire.messages import ENDED
 
 SCHEMA = """
 CREATE TABLE jobs (
-    id TEXT PRIMARY KEY, client TEXT NOT NULL, method TEXT NOT NULL, request TEXT NOT NULL,
-    state TEXT NOT NULL, seq INTEGER NOT NULL DEFAULT 0, step INTEGER NOT NULL DEFAULT 0,
+    id TEXT PRIMARY KEY, user TEXT NOT NULL, client TEXT NOT NULL,
+    method TEXT NOT NULL, request TEXT NOT NULL, state TEXT NOT NULL,
+    seq INTEGER NOT NULL DEFAULT 0, step INTEGER NOT NULL DEFAULT 0,
     deaths INTEGER NOT NULL DEFAULT 0,
     created REAL NOT NULL, ended REAL
 ) STRICT;
@@ -51,8 +53,10 @@ CREATE TABLE frames (
 CREATE TABLE results (
     job TEXT PRIMARY KEY REFERENCES jobs ON DELETE CASCADE, data BLOB NOT NULL
 ) STRICT;
+CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
 """
 VERSION = 1
+PATIENCE_S = 5.0  # for another process to let go of the file
 Clock = Callable[[], float]
 
 
@@ -61,14 +65,16 @@ class Job:
     """A row of `jobs`.
 
     Attributes:
-        client: whose it is.
+        user: whose it is; nothing for the owner of this machine.
+        client: the front end that it came from.
         request: the submit message as JSON.
         seq: the number of its last durable event.
-        deaths: how often it took its worker with it.
+        deaths: how often in a row its worker died before it got anywhere.
         created, ended: seconds since 1970, for people.
     """
 
     id: str
+    user: str
     client: str
     method: str
     request: dict[str, Any]
@@ -99,14 +105,16 @@ class Store:
     _db: sqlite3.Connection = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        self._db = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False)
+        self._db = sqlite3.connect(
+            self.path, timeout=PATIENCE_S, isolation_level=None, check_same_thread=False
+        )
         self._db.row_factory = sqlite3.Row
         found = self._db.execute("PRAGMA user_version").fetchone()[0]
         if found not in (0, VERSION):
             self._db.close()
             raise ValueError(f"the history is of version {found}, this Limner's is {VERSION}")
-        for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON",
-                       "busy_timeout=5000", "trusted_schema=OFF"):  # fmt: skip
+        for pragma in ("locking_mode=EXCLUSIVE", "journal_mode=WAL", "synchronous=NORMAL",
+                       "foreign_keys=ON", "trusted_schema=OFF"):  # fmt: skip
             self._db.execute(f"PRAGMA {pragma}")
         if found == 0:
             self._db.executescript(f"BEGIN; {SCHEMA} PRAGMA user_version={VERSION}; COMMIT;")
@@ -117,26 +125,36 @@ class Store:
 
     @contextlib.contextmanager
     def _write(self, *, certain: bool = False) -> Iterator[sqlite3.Connection]:
-        """One transaction; when `certain`, it is on the disk before this returns."""
+        """One transaction; when `certain`, it is on the disk before this returns.
+
+        Raises:
+            LimnerError: DISK_FULL, with nothing changed.
+        """
         if certain:
             self._db.execute("PRAGMA synchronous=FULL")
         try:
             self._db.execute("BEGIN IMMEDIATE")
-            try:
-                yield self._db
-            except BaseException:
-                self._db.execute("ROLLBACK")
-                raise
+            yield self._db
             self._db.execute("COMMIT")
+        except sqlite3.OperationalError as problem:
+            if problem.sqlite_errorcode & 0xFF not in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR):
+                raise
+            raise LimnerError(
+                ErrorCode.DISK_FULL,
+                "There is no room on the disk for what was drawn.",
+                "Free some, or delete old drawings; then draw again.",
+            ) from problem
         finally:
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
             if certain:
                 self._db.execute("PRAGMA synchronous=NORMAL")
 
     # --- jobs and their events --------------------------------------------------------------
 
-    def add(self, job: str, client: str, method: str, request: dict[str, Any],
+    def add(self, job: str, user: str, client: str, method: str, request: dict[str, Any],
             inputs: tuple[str, ...] = ()) -> bool:  # fmt: skip
-        """Note a new job as queued; False if it is there already (a retry of the same submit).
+        """Note a new job; False if it is there already (a retry of the same submit).
 
         Raises:
             KeyError: if an input is not there.
@@ -145,9 +163,9 @@ class Store:
             if db.execute("SELECT 1 FROM jobs WHERE id = ?", (job,)).fetchone():
                 return False
             db.execute(
-                "INSERT INTO jobs (id, client, method, request, state, created)"
-                " VALUES (?, ?, ?, ?, 'queued', ?)",
-                (job, client, method, json.dumps(request), self.now()),
+                "INSERT INTO jobs (id, user, client, method, request, state, created)"
+                " VALUES (?, ?, ?, ?, ?, 'queued', ?)",
+                (job, user, client, method, json.dumps(request), self.now()),
             )
             for sha in inputs:
                 try:
@@ -156,8 +174,9 @@ class Store:
                     raise KeyError(sha) from None
         return True
 
-    def record(self, job: str, body: dict[str, Any], *, state: str | None = None) -> int:
-        """A durable event, and with it a change of state; the event's number.
+    def record(self, job: str, body: dict[str, Any], *, state: str | None = None,
+               result: bytes | None = None) -> int:  # fmt: skip
+        """A durable event, and with it a change of state and a result; the event's number.
 
         Raises:
             KeyError: if there is no such job.
@@ -176,6 +195,8 @@ class Store:
                 )
                 if state in ENDED:
                     db.execute("DELETE FROM checkpoints WHERE job = ?", (job,))
+            if result is not None:
+                db.execute("INSERT OR REPLACE INTO results VALUES (?, ?)", (job, result))
             db.execute(
                 "INSERT INTO events VALUES (?, ?, ?)", (job, seq, json.dumps({**body, "seq": seq}))
             )
@@ -193,13 +214,13 @@ class Store:
         row = self._db.execute("SELECT * FROM jobs WHERE id = ?", (job,)).fetchone()
         return None if row is None else _job(row)
 
-    def jobs(self, *, client: str | None = None, before: float | None = None,
+    def jobs(self, *, user: str | None = None, before: float | None = None,
              count: int = 50) -> list[Job]:  # fmt: skip
         """Jobs, the newest first."""
         rows = self._db.execute(
-            "SELECT * FROM jobs WHERE (?1 IS NULL OR client = ?1)"
+            "SELECT * FROM jobs WHERE (?1 IS NULL OR user = ?1)"
             " AND (?2 IS NULL OR created < ?2) ORDER BY created DESC, rowid DESC LIMIT ?3",
-            (client, before, count),
+            (user, before, count),
         )
         return [_job(row) for row in rows]
 
@@ -213,7 +234,7 @@ class Store:
         return [_job(row) for row in rows]
 
     def died(self, job: str) -> int:
-        """Note that the job's worker died; how often now."""
+        """Note that the job's worker died; how often now since it last got anywhere."""
         with self._write(certain=True) as db:
             row = db.execute(
                 "UPDATE jobs SET deaths = deaths + 1 WHERE id = ? RETURNING deaths", (job,)
@@ -229,6 +250,9 @@ class Store:
                 "INSERT OR REPLACE INTO checkpoints SELECT id, ?, ? FROM jobs"
                 " WHERE id = ? AND ended IS NULL",
                 (step, data, job),
+            )
+            db.execute(
+                "UPDATE jobs SET deaths = 0, step = ?1 WHERE id = ?2 AND step < ?1", (step, job)
             )
 
     def last_checkpoint(self, job: str) -> tuple[int, bytes] | None:
@@ -255,11 +279,6 @@ class Store:
         rows = self._db.execute("SELECT step FROM frames WHERE job = ? ORDER BY step", (job,))
         return [int(row["step"]) for row in rows]
 
-    def keep_result(self, job: str, data: bytes) -> None:
-        """Keep a job's encoded result."""
-        with self._write(certain=True) as db:
-            db.execute("INSERT OR REPLACE INTO results VALUES (?, ?)", (job, data))
-
     def result(self, job: str) -> bytes | None:
         """A job's encoded result."""
         row = self._db.execute("SELECT data FROM results WHERE job = ?", (job,)).fetchone()
@@ -276,12 +295,30 @@ class Store:
                 (sha256, mime, data, self.now()),
             )
 
+    def has_blob(self, sha256: str) -> bool:
+        """Whether an input is here; it then is as good as new."""
+        with self._write() as db:
+            found = db.execute("UPDATE blobs SET used = ? WHERE sha256 = ?", (self.now(), sha256))
+        return found.rowcount > 0
+
     def blob(self, sha256: str) -> tuple[str, bytes] | None:
         """The kind and the bytes of an input."""
         row = self._db.execute(
             "SELECT mime, data FROM blobs WHERE sha256 = ?", (sha256,)
         ).fetchone()
         return None if row is None else (str(row["mime"]), bytes(row["data"]))
+
+    # --- facts ------------------------------------------------------------------------------
+
+    def note(self, name: str, value: Any) -> None:
+        """Remember something of the server's own, as JSON."""
+        with self._write() as db:
+            db.execute("INSERT OR REPLACE INTO facts VALUES (?, ?)", (name, json.dumps(value)))
+
+    def noted(self, name: str) -> Any:
+        """What was noted; None if nothing was."""
+        row = self._db.execute("SELECT value FROM facts WHERE name = ?", (name,)).fetchone()
+        return None if row is None else json.loads(row["value"])
 
     # --- room -------------------------------------------------------------------------------
 
@@ -336,6 +373,6 @@ class Store:
 
 def _job(row: sqlite3.Row) -> Job:
     return Job(
-        row["id"], row["client"], row["method"], json.loads(row["request"]), row["state"],
-        row["seq"], row["step"], row["deaths"], row["created"], row["ended"],
+        row["id"], row["user"], row["client"], row["method"], json.loads(row["request"]),
+        row["state"], row["seq"], row["step"], row["deaths"], row["created"], row["ended"],
     )  # fmt: skip

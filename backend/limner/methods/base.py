@@ -89,7 +89,11 @@ class Method(Protocol[P, S]):
     """One way of making a picture; see the module's text."""
 
     name: ClassVar[str]
+    title: ClassVar[str]  # for people, two or three words
+    about: ClassVar[str]  # for people, one line
     params: ClassVar[type[Any]]
+    inputs: ClassVar[tuple[str, ...]]  # which of "over", "init" and "mask" it takes
+    needs_models: ClassVar[bool]
 
     def setup(self, params: P, inputs: Inputs, models: Models, device: torch.device) -> S:
         """Check the settings and make the state before the first step.

@@ -24,7 +24,7 @@ from limner.losses.words import Target, Wish, nearness, rank, targets
 from limner.methods.base import Inputs, Models, Preview, Result
 from limner.methods.begin import FIRST_WIDTH_PX, random_strokes
 from limner.methods.canvas import Canvas, prepare
-from limner.methods.params import Adjustable, Choice, Help, Range, check
+from limner.methods.params import Adjustable, Choice, Help, Memory, Range, check
 from limner.methods.stroke_optimizer import Rates, StrokeOptimizer
 from limner.methods.tidy import tidy
 from limner.methods.trace import fit
@@ -60,7 +60,9 @@ class Params:
     contrast: Annotated[
         float, Range(0, 1), Adjustable(), Help("draw what sets the prompt apart from other things")
     ] = 0.0
-    cutouts: Annotated[int, Range(1, 64), Adjustable(), Help("views looked at in each step")] = 4
+    cutouts: Annotated[
+        int, Range(1, 64), Adjustable(), Memory(), Help("views looked at in each step")
+    ] = 4
     first_width: Annotated[
         float, Range(0.1, 100), Help("width of new strokes on a 224 px canvas", "px")
     ] = FIRST_WIDTH_PX
@@ -106,7 +108,11 @@ class ClipDraw:
     """The method; see the module's text."""
 
     name: ClassVar[str] = "clipdraw"
+    title: ClassVar[str] = "Draw from words"
+    about: ClassVar[str] = "Strokes that CLIP calls the prompt (CLIPDraw, Frans et al. 2021)."
     params: ClassVar[type[Params]] = Params
+    inputs: ClassVar[tuple[str, ...]] = ("over", "init", "mask")
+    needs_models: ClassVar[bool] = True
 
     def setup(self, params: Params, inputs: Inputs, models: Models, device: torch.device) -> State:
         """Check the settings, embed the wishes, and lay the first strokes.

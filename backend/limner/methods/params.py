@@ -43,6 +43,11 @@ class Adjustable:
 
 
 @dataclass(frozen=True, slots=True)
+class Memory:
+    """A whole number that takes memory in proportion: halved when the device has none left."""
+
+
+@dataclass(frozen=True, slots=True)
 class Setting:
     """One field of a `Params` class, as the forms need it."""
 
@@ -53,6 +58,7 @@ class Setting:
     range: Range | None
     choice: Choice | None
     adjustable: bool
+    takes_memory: bool
 
 
 def settings(params: type[Any]) -> tuple[Setting, ...]:
@@ -68,7 +74,7 @@ def _setting(field: dataclasses.Field[Any], hint: Any) -> Setting:
     one: dict[type[Any], Any] = {type(n): n for n in notes}
     return Setting(
         field.name, kind, field.default, one.get(Help, Help("")), one.get(Range),
-        one.get(Choice), Adjustable in one,
+        one.get(Choice), Adjustable in one, Memory in one,
     )  # fmt: skip
 
 

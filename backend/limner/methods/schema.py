@@ -91,6 +91,15 @@ def adjusted(params: P, given: dict[str, Any]) -> P:
     return read(type(params), now | given)
 
 
+def halved(params: Any) -> dict[str, Any]:
+    """The settings that take memory, at half of what they are; nothing if none can be halved."""
+    return {
+        s.name: value // 2
+        for s in settings(type(params))
+        if s.takes_memory and (value := getattr(params, s.name)) > 1
+    }
+
+
 def _value(setting: Setting, value: Any) -> Any:
     kind, is_list = _kind(setting)
     if value is None and setting.default is None:

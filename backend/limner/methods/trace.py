@@ -63,7 +63,11 @@ class Trace:
     """The method; see the module's text."""
 
     name: ClassVar[str] = "trace"
+    title: ClassVar[str] = "Trace a picture"
+    about: ClassVar[str] = "A picture made into strokes, coarse to fine."
     params: ClassVar[type[Params]] = Params
+    inputs: ClassVar[tuple[str, ...]] = ("init",)
+    needs_models: ClassVar[bool] = False
 
     def setup(self, params: Params, inputs: Inputs, models: Models, device: torch.device) -> State:
         """Plan the rounds.

@@ -15,10 +15,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import platformdirs
-
 from limner.models.loading import read_json
 from limner_wire.errors import ErrorCode, LimnerError
+from limner_wire.place import data_folder
 
 STARTER = "starter"
 STARTER_FOLDER = Path(__file__).parent.parent / "starter" / "clip"
@@ -79,7 +78,7 @@ class Installed:
 def models_folder() -> Path:
     """Where the user's models lie; `LIMNER_MODELS` names another place."""
     named = os.environ.get("LIMNER_MODELS")
-    return Path(named) if named else platformdirs.user_data_path("limner") / "models"
+    return Path(named) if named else data_folder() / "models"
 
 
 def installed() -> list[Installed]:

@@ -1,4 +1,4 @@
-"""Who may come in: decisions about a request, as pure functions.
+"""Who may come in: decisions about a request.
 
 A server on loopback is reachable by every page in the artist's browser. So a request must name
 this server as its host (else a foreign name was pointed at 127.0.0.1: DNS rebinding), come from
@@ -8,10 +8,12 @@ program). All three are asked, always; whole values are compared, and no pattern
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 import os
 import secrets
 import stat
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -87,9 +89,18 @@ class Bucket:
         self._level -= 1
         return True
 
+    async def taken(self) -> None:
+        """Return when there was one."""
+        while not self.take(time.monotonic()):  # noqa: ASYNC110 (it is time that fills it)
+            await asyncio.sleep(1 / self.rate_s)
+
 
 class Keys:
-    """The token, and tickets for one connection each.
+    """The token, tickets for one connection each, and session keys.
+
+    The token is the owner's (user ""), who sees everything. A ticket opens once, for the owner or
+    for a guest; who came in by it gets a session key to come back with, which is made from the
+    token and the name, so that it outlives the server and ends with the token.
 
     Whoever guesses is slowed down: after a few wrong tries, all tries wait for the bucket.
 
@@ -99,22 +110,30 @@ class Keys:
 
     def __init__(self, token: str) -> None:
         self._token = token.encode()
-        self._tickets: dict[str, float] = {}
+        self._tickets: dict[str, tuple[str, float]] = {}
         self._wrong = Bucket(TRIES_A_S, TRIES_AT_ONCE)
 
-    def ticket(self, now: float) -> str:
+    def ticket(self, now: float, user: str = "") -> str:
         """A new ticket, good for one hello within a minute."""
-        self._tickets = {t: until for t, until in self._tickets.items() if until > now}
+        self._tickets = {t: held for t, held in self._tickets.items() if held[1] > now}
         ticket = secrets.token_urlsafe(24)
-        self._tickets[ticket] = now + TICKET_S
+        self._tickets[ticket] = (user, now + TICKET_S)
         return ticket
 
-    def fits(self, token: str, ticket: str, now: float) -> Refusal | None:
-        """None if one of them opens; else why not."""
+    def session(self, user: str) -> str:
+        """The key with which a user comes back."""
+        return f"{user}.{hmac.new(self._token, user.encode(), 'sha256').hexdigest()}"
+
+    def user(self, token: str, ticket: str, now: float) -> str | Refusal:
+        """Whose the token or the ticket is; else why it opens nothing."""
         if token and hmac.compare_digest(token.encode(), self._token):
-            return None
-        if ticket and self._tickets.pop(ticket, 0.0) > now:
-            return None
+            return ""
+        name, until = self._tickets.pop(ticket, ("", 0.0))
+        if until > now:
+            return name
+        name = ticket.partition(".")[0]
+        if ticket and hmac.compare_digest(ticket.encode(), self.session(name).encode()):
+            return name
         if not self._wrong.take(now):
             return Refusal(429, "too many wrong tokens; wait a little")
         return Refusal(401, "the token is wrong, or the link was used before")

@@ -6,20 +6,19 @@ may be under way, because whatever is once in a socket's buffers can't be taken 
 gives credit back when it has shown a frame. Durable messages never wait for credit and are never
 dropped; if they pile up, the front end is gone in all but name: the connection is closed, and it
 may come back and ask for what it missed.
+
+A frame may be given as a function that makes it: it is called when the frame is sent.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Callable, Sequence
 
 MOST_WAITING = 256  # durable messages
 
 Wire = str | bytes
-
-
-class Overflow(Exception):
-    """The front end does not read: close the connection (1013), it may come back."""
 
 
 class Outbox:
@@ -27,28 +26,36 @@ class Outbox:
 
     Args:
         credit: how many frames may be under way.
+
+    Attributes:
+        overflowed: set when the front end does not read: close the connection, it may come back.
     """
 
     def __init__(self, credit: int) -> None:
         self._ordered: deque[Wire] = deque()
-        self._latest: dict[tuple[str, str], tuple[int, Wire]] = {}
+        self._latest: dict[tuple[str, str], tuple[int, Wire | Callable[[], Wire]]] = {}
         self._under_way: dict[tuple[str, int], int] = {}
         self._credit = self._most = credit
         self._waiting = asyncio.Event()
+        self.overflowed = asyncio.Event()
+        self._asked_for = 0  # of those in order, however many
         self.conflated = 0
 
     def put(self, message: Wire) -> None:
-        """A message that must arrive, in order.
-
-        Raises:
-            Overflow: if too many wait.
-        """
-        if len(self._ordered) >= MOST_WAITING:
-            raise Overflow
+        """A message that must arrive, in order."""
+        if len(self._ordered) >= MOST_WAITING + self._asked_for:
+            self.overflowed.set()
+            return
         self._ordered.append(message)
         self._waiting.set()
 
-    def offer(self, job: str, kind: str, seq: int, frame: Wire) -> None:
+    def replay(self, messages: Sequence[Wire]) -> None:
+        """Messages that the front end asked for, which may be many."""
+        self._ordered.extend(messages)
+        self._asked_for += len(messages)
+        self._waiting.set()
+
+    def offer(self, job: str, kind: str, seq: int, frame: Wire | Callable[[], Wire]) -> None:
         """A frame, in place of the last of its kind that has not been sent."""
         if (job, kind) in self._latest:
             self.conflated += 1
@@ -74,12 +81,13 @@ class Outbox:
         """The next message to send; waits until there is one."""
         while True:
             if self._ordered:
+                self._asked_for = max(0, self._asked_for - 1)
                 return self._ordered.popleft()
             if self._latest and self._credit > 0:
                 (job, kind), (seq, frame) = next(iter(self._latest.items()))
                 del self._latest[job, kind]
                 self._credit -= 1
                 self._under_way[job, seq] = self._under_way.get((job, seq), 0) + 1
-                return frame
+                return frame() if callable(frame) else frame
             self._waiting.clear()
             await self._waiting.wait()

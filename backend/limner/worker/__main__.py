@@ -21,6 +21,7 @@ from limner.models.device import best_device
 from limner.worker.worker import Parts, Worker
 
 BEAT_MS = 1000
+DEVICE_LOST = 4  # exit code
 
 
 def main() -> None:
@@ -32,14 +33,20 @@ def main() -> None:
     context = zmq.Context()
     results = _connected(context, zmq.PUSH, settings, "results")
 
+    name = settings["name"].encode()
+
     def tell(parts: Parts) -> None:
-        results.send_multipart(parts, copy=False)
+        results.send_multipart([name, *parts], copy=False)
 
     worker = Worker(best_device(), tell)
     threading.Thread(target=_leave_with_the_server, daemon=True).start()
     talking = threading.Thread(target=_talk, args=(context, settings, worker), daemon=True)
     talking.start()
-    worker.work()
+    try:
+        worker.work()
+    except torch.AcceleratorError:
+        logging.exception("the device is lost to this process")
+        os._exit(DEVICE_LOST)
     talking.join()
     results.close(linger=3000)
     context.term()

@@ -11,20 +11,20 @@ one. Both are the wire's own messages, so that no second vocabulary is needed.
 
 from __future__ import annotations
 
-import threading
 import time
-from collections import deque
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import torch
 
 from limner.methods.base import Inputs, Method, Models, Preview
 from limner.methods.registry import METHODS
-from limner.methods.schema import adjusted
+from limner.methods.schema import adjusted, halved
 from limner.worker.checkpoint import Checkpoint
+from limner.worker.control import Control
 from limner.worker.encode import packed, result_files
+from limner_wire import limits
 from limner_wire.errors import ErrorCode, LimnerError
 from limner_wire.frames import Buffer, encode
 from limner_wire.messages import (
@@ -32,6 +32,7 @@ from limner_wire.messages import (
     Done,
     Failed,
     Message,
+    Notice,
     Progress,
     State,
     StrokesFrame,
@@ -52,6 +53,7 @@ class Task:
 
     Attributes:
         saved: where an earlier run of it stood.
+        adjusted: what was adjusted after that, and from which step on.
     """
 
     job: str
@@ -61,65 +63,7 @@ class Task:
     models: Models
     device: torch.device
     saved: Mapping[str, torch.Tensor] | None = None
-
-
-@dataclass
-class Control:
-    """What others want of the job that runs. Its methods may be called from any thread."""
-
-    watched: bool = True
-    _cancelled: str = ""  # "keep", "drop", or "leave"
-    _running: threading.Event = field(default_factory=threading.Event)
-    _adjustments: deque[dict[str, Any]] = field(default_factory=deque)
-
-    def __post_init__(self) -> None:
-        self._running.set()
-
-    def cancel(self, *, keep: bool) -> None:
-        """End the run before its next step; with what it has, or with nothing."""
-        self._cancelled = "keep" if keep else "drop"
-        self._running.set()
-
-    def leave(self) -> None:
-        """Save where the run stands before its next step, and say nothing more of it."""
-        self._cancelled = "leave"
-        self._running.set()
-
-    def pause(self) -> None:
-        """Hold the run before its next step."""
-        if not self._cancelled:
-            self._running.clear()
-
-    def resume(self) -> None:
-        """Let it go on."""
-        self._running.set()
-
-    def adjust(self, params: dict[str, Any]) -> None:
-        """Change settings before its next step."""
-        self._adjustments.append(params)
-
-    @property
-    def is_paused(self) -> bool:
-        """Whether the run is to be held."""
-        return not self._running.is_set()
-
-    def wait(self) -> None:
-        """Return when the run may go on."""
-        self._running.wait()
-
-    @property
-    def cancelled(self) -> str:
-        """ "keep", "drop" or "leave" when it is to end, else nothing."""
-        return self._cancelled
-
-    @property
-    def is_left(self) -> bool:
-        """Whether the run is to be taken up again by another worker."""
-        return self._cancelled == "leave"
-
-    def next_adjustment(self) -> dict[str, Any] | None:
-        """The oldest change that has not been made."""
-        return self._adjustments.popleft() if self._adjustments else None
+    adjusted: Sequence[tuple[int, Mapping[str, Any]]] = ()
 
 
 class Every:
@@ -156,6 +100,8 @@ class Run:
         self._checkpoints = Every(1 / CHECKPOINT_S)
         self._checkpoints.is_due()  # the first is due after a while, not at once
         self._last_key = 0
+        self._replayed = list(task.adjusted)
+        self._has_shrunk = False
         self._begun, self._steps_before = 0.0, 0
 
     def go(self) -> None:
@@ -173,9 +119,12 @@ class Run:
             self._finish(state, "cancelled" if end == "keep" else "done")
         except LimnerError as problem:
             self._fail(problem)
-        except torch.OutOfMemoryError:
-            if self.task.device.type == "cuda":
-                torch.cuda.empty_cache()
+        except torch.AcceleratorError:
+            raise  # the device is lost to this process
+        except RuntimeError as problem:
+            if not _is_out_of_memory(problem):
+                raise
+            self._free()
             self._fail(
                 LimnerError(
                     ErrorCode.OUT_OF_MEMORY,
@@ -190,6 +139,9 @@ class Run:
         if task.saved is not None:
             self._method.restore(state, task.saved)
             self._step = self._last_key = int(task.saved["step"])
+        else:
+            for text in getattr(state, "notices", None) or ():
+                self._notice(text)
         self._begun, self._steps_before = time.monotonic(), self._step
         return state
 
@@ -201,7 +153,7 @@ class Run:
                 return self.control.cancelled
             self._adjust()
             try:
-                preview = self._method.step(state, self._params)
+                preview = self._stepped(state)
             except LimnerError as problem:
                 if problem.code is not ErrorCode.NOT_FINITE:
                     raise
@@ -209,10 +161,32 @@ class Run:
                 return ""
             self._step = preview.step
             self.moves += 1
+            if preview.notice:
+                self._notice(preview.notice)
             self._show(preview)
             if self._checkpoints.is_due():
                 self.checkpoint(state)
         return ""
+
+    def _stepped(self, state: Any) -> Preview:
+        """One step; when memory runs out, once more with less."""
+        try:
+            return self._method.step(state, self._params)
+        except RuntimeError as problem:
+            change = halved(self._params) if _is_out_of_memory(problem) else {}
+            if not change or self._has_shrunk:
+                raise
+        self._has_shrunk = True
+        self._free()
+        self._params = adjusted(self._params, change)
+        self._emit(Adjusted(self.task.job, 0, self._step + 1, change), [])
+        names = ", ".join(f"{value} {name}" for name, value in change.items())
+        self._notice(f"The device ran out of memory; it goes on with {names}.")
+        return self._method.step(state, self._params)
+
+    def _free(self) -> None:
+        if self.task.device.type == "cuda":
+            torch.cuda.empty_cache()
 
     def _hold(self, state: Any) -> None:
         if not self.control.is_paused:
@@ -226,6 +200,8 @@ class Run:
             self._state("running")
 
     def _adjust(self) -> None:
+        while self._replayed and self._replayed[0][0] <= self._step + 1:
+            self._params = adjusted(self._params, dict(self._replayed.pop(0)[1]))
         while (change := self.control.next_adjustment()) is not None:
             try:
                 self._params = adjusted(self._params, change)
@@ -266,7 +242,10 @@ class Run:
 
     def _finish(self, state: Any, end: str) -> None:
         files, about = result_files(self._method.result(state), self.task.inputs)
-        self._emit(Done(self.task.job, 0, about | {"state": end}), files)
+        self._emit(Done(self.task.job, 0, about, end, self._step), files)
+
+    def _notice(self, text: str) -> None:
+        self._emit(Notice(self.task.job, 0, text[: limits.PROMPT_CHARS]), [])
 
     def _state(self, state: str) -> None:
         self._emit(State(self.task.job, 0, state, step=self._step), [])
@@ -276,5 +255,10 @@ class Run:
         self._state("error")
 
     def _say_failure(self, problem: LimnerError) -> None:
-        words = (problem.message[:2000], problem.hint[:2000])
+        words = (problem.message[: limits.PROMPT_CHARS], problem.hint[: limits.PROMPT_CHARS])
         self._emit(Failed(problem.code.value, *words, job=self.task.job), [])
+
+
+def _is_out_of_memory(problem: RuntimeError) -> bool:
+    """Whether a device, or this machine, had no memory left; the CPU's allocator has no class."""
+    return isinstance(problem, torch.OutOfMemoryError) or "can't allocate memory" in str(problem)

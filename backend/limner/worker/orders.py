@@ -1,4 +1,4 @@
-"""An order, a job as the server hands it over, becomes a task that is ready to run.
+"""An order (`engine.order`) becomes a task that is ready to run.
 
 What the artist sent is read here and nowhere else: pictures, SVG, settings, names of models. Each
 is refused in words when it is not what it should be.
@@ -7,11 +7,11 @@ is refused in words when it is not what it should be.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 
+from limner.engine.order import Order
 from limner.methods.base import Inputs, Models
 from limner.methods.registry import METHODS
 from limner.methods.schema import read, with_recipe
@@ -20,44 +20,10 @@ from limner.pictures import read_mask, read_picture
 from limner.vector.svg import read_svg
 from limner.worker import checkpoint
 from limner.worker.loop import Task
-from limner_wire import messages
 from limner_wire.errors import ErrorCode, LimnerError
-from limner_wire.frames import Buffer, decode, encode
-from limner_wire.limits import RESULT_BYTES
 
 ROLES = ("over", "init", "mask")
 SVG = "image/svg+xml"
-
-
-@dataclass(frozen=True, slots=True)
-class Order:
-    """A job with all that it needs.
-
-    Attributes:
-        blobs: (kind, bytes) of each input, by its role.
-        saved: the bytes of its last checkpoint, if it ran before.
-    """
-
-    submit: messages.Submit
-    blobs: Mapping[str, tuple[str, bytes]] = field(default_factory=dict)
-    saved: bytes = b""
-
-    def to_bytes(self) -> bytes:
-        """One frame."""
-        data = {role: data for role, (_, data) in self.blobs.items()} | {"saved": self.saved}
-        kinds = {role: kind for role, (kind, _) in self.blobs.items()}
-        buffers = [Buffer(name, "u8", (len(part),), part) for name, part in data.items()]
-        return encode({**self.submit.json(), "kinds": kinds}, buffers, RESULT_BYTES)
-
-    @classmethod
-    def from_bytes(cls, data: bytes) -> Order:
-        """What `to_bytes` made."""
-        frame = decode(data, RESULT_BYTES)
-        kinds = frame.header["kinds"]
-        parts = {name: bytes(buffer.data) for name, buffer in frame.buffers.items()}
-        saved = parts.pop("saved")
-        blobs = {role: (kinds[role], part) for role, part in parts.items()}
-        return cls(messages.read(frame.header, messages.Submit), blobs, saved)
 
 
 class Shelf:
@@ -105,7 +71,9 @@ def ready(order: Order, shelf: Shelf) -> Task:
         found = checkpoint.from_bytes(order.saved, shelf.device)
         params, saved = read(method.params, found.params), found.tensors
     inputs = _inputs(order)
-    return Task(submit.job, submit.method, params, inputs, models, shelf.device, saved)
+    return Task(
+        submit.job, submit.method, params, inputs, models, shelf.device, saved, order.adjusted
+    )
 
 
 def _inputs(order: Order) -> Inputs:

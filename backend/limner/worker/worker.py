@@ -4,7 +4,7 @@ It speaks in parts, lists of bytes whose first names the kind, whatever carries 
 thread, ZeroMQ to a process):
 
     in    order, job, frame | command, text | stop
-    out   ready, device | said, frame or text | kept, text, data | over, job | beat, text
+    out   ready, facts | said, frame or text | kept, text, data | over, job | beat, text
 
 `receive` may be called from any thread; `work` runs in one of its own and is where networks live.
 """
@@ -20,19 +20,22 @@ from dataclasses import dataclass
 
 import torch
 
-from limner.worker.loop import Control, Run, Task
-from limner.worker.orders import Order, Shelf, ready
+from limner.engine.order import Order
+from limner.worker.control import Control
+from limner.worker.facts import facts
+from limner.worker.loop import Run, Task
+from limner.worker.orders import Shelf, ready
 from limner_wire import messages
 from limner_wire.errors import ErrorCode, LimnerError
 from limner_wire.frames import Buffer, decode_text, encode, encode_text
-from limner_wire.limits import RESULT_BYTES
+from limner_wire.limits import ANSWER_BYTES, RESULT_BYTES
 
 log = logging.getLogger(__name__)
 
 Parts = list[bytes]
 COMMANDS = (
     messages.Cancel, messages.Pause, messages.Resume, messages.Adjust, messages.Watch,
-    messages.Unwatch,
+    messages.Unwatch, messages.Leave,
 )  # fmt: skip
 BINARY = messages.TO_CLIENT_BINARY
 
@@ -70,7 +73,7 @@ class Worker:
                     self._jobs[job.id] = job
                 self._queue.put(job)
             case [b"command", text]:
-                self._command(messages.parse(decode_text(text), COMMANDS))
+                self._command(messages.parse(decode_text(text, ANSWER_BYTES), COMMANDS))
             case [b"stop"]:
                 self._stopping = True
                 with self._lock:
@@ -98,6 +101,8 @@ class Worker:
                 job.control.resume()
             case messages.Adjust(params=params):
                 job.control.adjust(params)
+            case messages.Leave():
+                job.control.leave()
             case messages.Watch():
                 job.control.watched = True
             case messages.Unwatch():
@@ -106,8 +111,12 @@ class Worker:
     # --- the working thread -----------------------------------------------------------------
 
     def work(self) -> None:
-        """Run orders until it is told to stop."""
-        self._tell([b"ready", self._shelf.device.type.encode()])
+        """Run orders until it is told to stop.
+
+        Raises:
+            torch.AcceleratorError: if the device is lost; the process is of no more use.
+        """
+        self._tell([b"ready", json.dumps(facts(self._shelf.device)).encode()])
         while (job := self._queue.get()) is not None and not self._stopping:
             self._one(job)
 
@@ -119,6 +128,8 @@ class Worker:
             self._run.go()
         except LimnerError as problem:
             self._fail(job.id, problem)
+        except torch.AcceleratorError:
+            raise  # this process can't use the device any more
         except Exception:
             log.exception("job %s", job.id)
             self._fail(
@@ -129,12 +140,11 @@ class Worker:
                     "Try again; if it comes back, report it with the log.",
                 ),
             )
-        finally:
-            self._run = None
-            with self._lock:
-                del self._jobs[job.id]
-            if not job.control.is_left:
-                self._tell([b"over", job.id.encode()])
+        self._run = None
+        with self._lock:
+            del self._jobs[job.id]
+        if not self._stopping:
+            self._tell([b"over", job.id.encode()])
 
     def _fail(self, job: str, problem: LimnerError) -> None:
         words = (problem.message[:2000], problem.hint[:2000])
@@ -145,7 +155,7 @@ class Worker:
         if isinstance(message, BINARY):
             self._tell([b"said", encode(message.json(), buffers, RESULT_BYTES)])
         else:
-            self._tell([b"said", encode_text(message.json()).encode()])
+            self._tell([b"said", encode_text(message.json(), ANSWER_BYTES).encode()])
 
     def _keep(self, job: str, what: str, step: int, data: bytes) -> None:
         head = json.dumps({"job": job, "what": what, "step": step}).encode()

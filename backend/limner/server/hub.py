@@ -1,0 +1,376 @@
+"""The life of every job, from its submit to its end: between front ends, store, queue and engine.
+
+Whatever becomes of a job is first written down, then told (`store`: what was told survives). One
+job at a time is with the engine; the others wait in the queue, or are parked: a job that is paused
+leaves the device when another waits, and goes on from its checkpoint when it is resumed. So it is
+with a job whose worker died, or that ran when the server ended; one that dies three times in a row
+before it gets any further is given up.
+
+It does not know who may ask for what: `requests` does.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from typing import Any
+
+from limner import __version__
+from limner.engine.base import Engine, Event, Kept, Lost, Over, Ready, Said
+from limner.engine.order import Order
+from limner.jobs.check import check, check_adjustment
+from limner.jobs.queue import Client, Queue
+from limner.jobs.store import Job, Store
+from limner.server.peer import Peer
+from limner.server.viewers import Viewers
+from limner_wire import limits, messages
+from limner_wire.errors import ErrorCode, LimnerError
+from limner_wire.frames import Bytes, decode, encode, encode_text
+
+log = logging.getLogger(__name__)
+
+DEATHS = 3  # in a row, then the job is poison
+FORGOTTEN_AT_ONCE = 500  # in one message
+
+
+class Hub:
+    """All jobs of this server.
+
+    Args:
+        quota_bytes: how much room everything may take.
+    """
+
+    def __init__(self, store: Store, engine: Engine, quota_bytes: int) -> None:
+        self.store, self.engine, self.quota_bytes = store, engine, quota_bytes
+        self.viewers = Viewers()
+        self.peers: dict[Peer, None] = {}  # everyone who is connected
+        self.queue = Queue()
+        self.has_worker = False
+        self.known = asyncio.Event()  # set when it is known what there is to ask for
+        facts = store.noted("facts") or {}
+        self.facts: dict[str, Any] = {"methods": [], "models": [], "devices": []}
+        if facts.get("version") == __version__:
+            self.facts = facts
+            self.known.set()
+        self._running = ""  # the job that is with the engine
+        self._free = False  # whether the engine can take one
+        self._leaving = False  # whether the running job makes room for another
+        self._ending: dict[str, messages.Cancel] = {}  # once a worker has taken the job up again
+        self._unheard: deque[dict[str, Any]] = deque()  # changes that the worker hasn't made yet
+
+    # --- from start to end ------------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Take up what was unfinished, and start the engine."""
+        for job in self.store.unfinished():
+            if job.state != "paused":
+                self._put_back(job, "The backend was started again." if job.seq else "")
+        await self.engine.start(self.hear)
+
+    async def stop(self) -> None:
+        """Save what runs, and end."""
+        await self.engine.stop()
+        await asyncio.sleep(0)  # what the engine said last is heard
+
+    def make_room(self) -> None:
+        """Forget the oldest results if there is too little room, and say so."""
+        gone = self.store.make_room(self.quota_bytes, limits.BLOB_IDLE_S)
+        for start in range(0, len(gone), FORGOTTEN_AT_ONCE):
+            self.tell_forgotten(gone[start : start + FORGOTTEN_AT_ONCE], "room")
+
+    def tell_forgotten(self, jobs: list[Job], why: str) -> None:
+        """Tell everyone whose they were that some jobs are no more."""
+        for peer in self.peers:
+            if theirs := tuple(job.id for job in jobs if peer.may_see(job.user)):
+                peer.tell(messages.Forgotten(theirs, why))
+
+    # --- what the engine says ---------------------------------------------------------------
+
+    def hear(self, event: Event) -> None:
+        """Take note of what happened, and tell those who watch."""
+        try:
+            self._hear(event)
+        except LimnerError as problem:
+            self._no_room(problem)
+
+    def _hear(self, event: Event) -> None:
+        match event:
+            case Ready():
+                self._ready(event)
+            case Lost():
+                self._lost(event)
+            case Said(message=message, frame=frame):
+                if self._running and message.job == self._running:  # type: ignore[attr-defined]
+                    self._said(message, frame)
+            case Kept(job=job) if job == self._running:
+                if event.what == "checkpoint":
+                    self.store.checkpoint(job, event.step, event.data)
+                else:
+                    self.store.keep_frame(job, event.step, event.data)
+            case Over(job=job) if job == self._running:
+                self._over(job)
+
+    def _ready(self, ready: Ready) -> None:
+        self.facts = {
+            "version": __version__, "devices": [ready.device],
+            "methods": list(ready.methods), "models": list(ready.models),
+        }  # fmt: skip
+        self.store.note("facts", self.facts)
+        self.has_worker = self._free = True
+        self._tell_facts()
+        self._next()
+
+    def _tell_facts(self) -> None:
+        self.known.set()
+        for peer in self.peers:
+            peer.welcome(self.facts, ready=self.has_worker)
+
+    def _said(self, message: Any, frame: Bytes) -> None:
+        if message.t in messages.LATEST_WINS:
+            self.viewers.show(message, frame)
+            return
+        job = self.store.job(message.job)
+        if job is None or job.is_over:
+            return  # it was ended here in the meantime
+        if isinstance(message, messages.Done):
+            self.record(message, state=message.state, result=bytes(frame))
+        elif isinstance(message, messages.State):
+            self.record(message, state=message.state)
+        else:
+            if isinstance(message, messages.Adjusted | messages.Failed) and self._unheard:
+                self._unheard.popleft()  # they are heard in order
+            self.record(message)
+
+    def _over(self, job: str) -> None:
+        self._running, self._free, self._leaving = "", True, False
+        self._unheard.clear()
+        found = self.store.job(job)
+        if found is not None and not found.is_over and found.state not in ("paused", "queued"):
+            self._fail(job, LimnerError(ErrorCode.INTERNAL, "The drawing ended without a result."))
+        self.make_room()
+        self._next()
+
+    def _lost(self, lost: Lost) -> None:
+        log.warning("%s", lost.why)
+        running, self._running = self._running, ""
+        self.has_worker = self._free = self._leaving = False
+        if self.known.is_set() or not lost.is_replaced:
+            self._tell_facts()
+        job = self.store.job(running)
+        if job is None or job.is_over or job.state == "queued":
+            return
+        self._take_back_changes(job)
+        if job.state == "paused":
+            return
+        if self.store.died(job.id) < DEATHS:
+            self._put_back(job, "The worker died; another takes over.")
+            return
+        words = f"This drawing brought its worker down {DEATHS} times in a row."
+        hint = "Try fewer strokes or cutouts, or another model; the log says more."
+        self._fail(job.id, LimnerError(ErrorCode.POISONED, words, hint))
+
+    def _take_back_changes(self, job: Job) -> None:
+        """Changes that the worker never made are made where the job goes on."""
+        step = self.saved_step(job.id) + 1
+        while self._unheard:
+            self.record(messages.Adjusted(job.id, 0, step, self._unheard.popleft()))
+
+    def _no_room(self, problem: LimnerError) -> None:
+        """The disk is full: the job that needed room ends; what was written stays."""
+        log.error("%s", problem)
+        if not (job := self._running):
+            return
+        self.engine.command(messages.Cancel(job, keep=False))
+        try:
+            self._fail(job, problem)
+        except LimnerError:
+            for peer in self.viewers.of(job):
+                peer.refuse(problem, job)
+
+    # --- what becomes of a job ----------------------------------------------------------------
+
+    def record(self, message: Any, *, state: str | None = None, result: bytes = b"") -> None:
+        """Write an event of a job down, with its new state and result, then tell it.
+
+        Raises:
+            LimnerError: DISK_FULL.
+        """
+        job, body = message.job, message.json()
+        if result:
+            body.pop("about")  # it stands in the result
+        seq = self.store.record(job, body, state=state, result=result or None)
+        if state in messages.ENDED:
+            self.viewers.settle(job)
+        self.viewers.tell(job, as_told({**body, "seq": seq}, result))
+
+    def saved_step(self, job: str) -> int:
+        """The step from which a job would go on."""
+        saved = self.store.last_checkpoint(job)
+        return saved[0] if saved else 0
+
+    def _fail(self, job: str, problem: LimnerError) -> None:
+        code, words, hint = problem.code.value, problem.message, problem.hint
+        self.record(messages.Failed(code, words, hint, job=job))
+        self.record(messages.State(job, 0, "error"), state="error")
+
+    def _put_back(self, job: Job, note: str) -> None:
+        """A job that was interrupted goes on before all others."""
+        self.queue.put_back(job.id)
+        state = messages.State(job.id, 0, "queued", step=job.step, note=note)
+        self.record(state, state="queued")
+
+    def _next(self) -> None:
+        """Hand the next job to the engine, if it can take one."""
+        while self._free and (job := self.queue.pop()) is not None:
+            found = self.store.job(job)
+            if found is None or found.is_over:
+                continue
+            self._free, self._running = False, job
+            self.viewers.settle(job, ("waiting",))
+            self.engine.order(job, self._order(found).to_bytes())
+            if job in self.viewers:
+                self.engine.command(messages.Watch(job))
+            if (cancel := self._ending.pop(job, None)) is not None:
+                self.engine.command(cancel)
+        self.tell_positions()
+
+    def _order(self, job: Job) -> Order:
+        submit = messages.read(job.request, messages.Submit)
+        blobs = {role: self.store.blob(sha) for role, sha in submit.inputs.items()}
+        step, saved = self.store.last_checkpoint(job.id) or (0, b"")
+        changes = [
+            (event["step"], event["params"])
+            for event in self.store.events(job.id)
+            if event["t"] == "adjusted" and event["step"] > step
+        ]
+        return Order(submit, {r: b for r, b in blobs.items() if b is not None}, saved, changes)
+
+    def tell_positions(self) -> None:
+        """Tell those who wait how many come before them."""
+        for position, job in enumerate(self.queue.order()):
+            if job in self.viewers:
+                self.viewers.show(messages.Waiting(job, 0, position + bool(self._running)))
+
+    # --- what is asked for --------------------------------------------------------------------
+
+    def submit(self, submit: messages.Submit, client: Client) -> None:
+        """Take a new job.
+
+        Raises:
+            LimnerError: for whatever makes it none.
+        """
+        self._check(submit)
+        self.queue.check(client)
+        inputs = tuple(submit.inputs.values())
+        self.store.add(submit.job, *client, submit.method, submit.json(), inputs)
+        self.queue.add(submit.job, client)
+        ahead = self.queue.order().index(submit.job) + bool(self._running)
+        self.record(messages.State(submit.job, 0, "queued", ahead), state="queued")
+        self._make_way()
+        self._next()
+
+    def _check(self, submit: messages.Submit) -> None:
+        method = next((m for m in self.facts["methods"] if m["name"] == submit.method), None)
+        if method is None:
+            names = ", ".join(m["name"] for m in self.facts["methods"])
+            raise LimnerError(
+                ErrorCode.UNKNOWN_METHOD,
+                f"There is no method {submit.method!r}.",
+                f"There are: {names}.",
+            )
+        check(method["schema"], submit.params)
+        for role, sha in submit.inputs.items():
+            if role not in method["inputs"]:
+                words = f"{method['title']!r} takes no input {role[:40]!r}."
+                raise LimnerError(ErrorCode.BAD_INPUT, words)
+            if not isinstance(sha, str) or not self.store.has_blob(sha):
+                words = f"The input {role!r} has not arrived."
+                raise LimnerError(ErrorCode.UNKNOWN_BLOB, words, "Send it again.")
+        models = sorted(m["name"] for m in self.facts["models"])
+        for name in submit.models:
+            if name.partition("@")[0] not in models:
+                words = f"There is no model {name!r} on this machine."
+                hint = f"There are: {', '.join(models)}."
+                raise LimnerError(ErrorCode.UNKNOWN_MODEL, words, hint)
+
+    def _make_way(self) -> None:
+        """A paused job does not hold the device while another waits."""
+        running = self.store.job(self._running)
+        if running is not None and running.state == "paused" and not self._leaving:
+            self._leaving = True
+            self.engine.command(messages.Leave(running.id))
+
+    def watched(self, job: str, *, first: bool) -> None:
+        """Someone began to watch a job (the `first`), or the last one ceased to."""
+        if job == self._running:
+            kind = messages.Watch if first else messages.Unwatch
+            self.engine.command(kind(job))
+        newest = self.store.frame(job, limits.STEPS_MAX) if first else None
+        if newest is not None:
+            head: Any = messages.parse(decode(newest).header, messages.TO_CLIENT_BINARY)
+            if head.step > self.viewers.shown_step(job):
+                self.viewers.show(head, newest)
+        self.tell_positions()
+
+    def _has(self, job: Job) -> bool:
+        """Whether a job is with the engine, and stays there."""
+        return job.id == self._running and not self._leaving
+
+    def cancel(self, job: Job, cancel: messages.Cancel) -> None:
+        """End a job that is not over: with what it has, or with nothing."""
+        if self._has(job):
+            self.engine.command(cancel)
+            return
+        self.queue.remove(job.id)
+        if cancel.keep and self.saved_step(job.id):
+            self._ending[job.id] = cancel
+            self._put_back(job, "It is finished with what there is.")
+            self._next()
+        else:
+            state = messages.State(job.id, 0, "cancelled", step=job.step)
+            self.record(state, state="cancelled")
+            self.tell_positions()
+
+    def pause(self, job: Job) -> None:
+        """Hold a job.
+
+        Raises:
+            LimnerError: BUSY if it does not run.
+        """
+        if not self._has(job):
+            raise LimnerError(ErrorCode.BUSY, "Only a drawing that runs can be paused.")
+        self.engine.command(messages.Pause(job.id))
+        if len(self.queue):
+            self._make_way()
+
+    def resume(self, job: Job) -> None:
+        """Let a job that is not over go on, if it is held."""
+        if self._has(job):
+            self.engine.command(messages.Resume(job.id))
+        elif job.state == "paused":
+            self._put_back(job, "")
+            self._next()
+
+    def adjust(self, job: Job, change: dict[str, Any]) -> None:
+        """Change settings from the next step on, or from the step that the job will begin with.
+
+        Raises:
+            LimnerError: BAD_INPUT.
+        """
+        method = next(m for m in self.facts["methods"] if m["name"] == job.method)
+        check_adjustment(method["schema"], change)
+        if self._has(job):
+            self._unheard.append(change)
+            self.engine.command(messages.Adjust(job.id, change))
+        else:
+            step = self.saved_step(job.id) + 1
+            self.record(messages.Adjusted(job.id, 0, step, change))
+
+
+def as_told(body: dict[str, Any], result: bytes | None) -> str | bytes:
+    """A durable event as it goes to front ends; of `done`, the result with it."""
+    if body["t"] != "done":
+        return encode_text(body, limits.ANSWER_BYTES)
+    frame = decode(result or b"", limits.RESULT_BYTES)
+    return encode(frame.header | body, frame.buffers.values(), limits.RESULT_BYTES)
