@@ -18,7 +18,8 @@ from limner_wire.errors import ErrorCode, LimnerError
 from limner_wire.limits import RESULT_BYTES
 from limner_wire.session import Heard, Phase, Session
 
-GREETING_S = 5.0  # a backend that runs answers sooner
+KNOCKING_S = 5.0  # a backend that runs opens sooner
+GREETING_S = 60.0  # one that was just started for the first time waits for its worker
 
 
 class Client:
@@ -30,24 +31,35 @@ class Client:
 
     def __init__(self, socket: ClientConnection, session: Session) -> None:
         self._socket, self.session = socket, session
+        self._last: Heard | None = None
 
     async def flush(self) -> None:
         """Send what the session has to say."""
         for data in self.session.to_send():
             await self._socket.send(data)
 
-    async def hear(self) -> AsyncIterator[Heard]:
-        """What is heard, from now on; each is acknowledged when the loop asks for the next.
+    async def ask(self, message: messages.Message) -> None:
+        """Ask for something; the answer is heard in its time."""
+        if isinstance(message, messages.Submit):
+            self.session.submit(message)
+        else:
+            self.session.ask(message)
+        await self.flush()
+
+    async def next(self) -> Heard:
+        """What is heard next; asking for it says that the last was shown.
 
         Raises:
             ConnectionClosed: when the backend is gone.
         """
-        async for data in self._socket:
-            heard = self.session.receive(data, time.monotonic())
-            if heard is not None:
-                yield heard
-                self.session.shown(heard)
+        if self._last is not None:
+            self.session.shown(self._last)
+            self._last = None
+        while self._last is None:
             await self.flush()
+            data = await self._socket.recv()
+            self._last = self.session.receive(data, time.monotonic())
+        return self._last
 
 
 @contextlib.asynccontextmanager
@@ -62,20 +74,22 @@ async def connected(session: Session, url: str) -> AsyncIterator[Client]:
     encrypted = ssl.create_default_context() if url.startswith("https") else None
     async with connect(
         socket_url, ssl=encrypted, subprotocols=[Subprotocol(messages.SUBPROTOCOL)],
-        compression=None, max_size=RESULT_BYTES, open_timeout=GREETING_S, proxy=None,
+        compression=None, max_size=RESULT_BYTES, open_timeout=KNOCKING_S, proxy=None,
     ) as socket:  # fmt: skip
         client = Client(socket, session)
         session.connected(time.monotonic())
-        await client.flush()
         async with asyncio.timeout(GREETING_S):
-            async for heard in client.hear():
-                if isinstance(heard.message, messages.Failed):
-                    failed = heard.message
-                    raise LimnerError(ErrorCode(failed.code), failed.message, failed.hint)
-                if session.phase is Phase.READY:
-                    break
+            while session.phase is not Phase.READY:
+                message = (await client.next()).message
+                if isinstance(message, messages.Failed):
+                    raise told(message)
         await client.flush()
         yield client
+
+
+def told(failed: messages.Failed) -> LimnerError:
+    """The error that a backend told."""
+    return LimnerError(ErrorCode(failed.code), failed.message, failed.hint)
 
 
 @contextlib.asynccontextmanager

@@ -75,6 +75,19 @@ def check_writable(path: str | Path) -> None:
         raise _unwritable(f"{name} can't be written there: {_reason(error)}.") from None
 
 
+def svg_and_png(out: Path) -> tuple[Path, Path]:
+    """The SVG and the PNG that go with a name; asks for both whether they can be written.
+
+    Raises:
+        LimnerError: UNWRITABLE.
+    """
+    stem = out.with_suffix("") if out.suffix.lower() in (".svg", ".png") else out
+    both = stem.with_name(stem.name + ".svg"), stem.with_name(stem.name + ".png")
+    for path in both:
+        check_writable(path)
+    return both
+
+
 def write_atomic(path: str | Path, data: bytes) -> None:
     """Write `data` to `path` so that a reader sees the old file or the new one, never a part.
 

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import math
-from pathlib import Path
+from dataclasses import replace
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from limner import __version__
-from limner.files import check_writable, write_atomic
-from limner.methods.base import Result
-from limner.pictures import write_png
-from limner.session import Outcome
+from limner.methods.base import Inputs, Result
+from limner.pictures import encode_png
 from limner.vector.rasterizer import render
 from limner.vector.svg import svg_text
 
@@ -21,37 +20,23 @@ ENLARGED = 4.0  # as StyleCLIPDraw's authors render their results
 PNG_SIDE_PX = 4096
 
 
-def paths(out: Path) -> tuple[Path, Path]:
-    """The SVG and the PNG that go with a name; asks for both whether they can be written.
-
-    Raises:
-        LimnerError: UNWRITABLE.
-    """
-    stem = out.with_suffix("") if out.suffix.lower() in (".svg", ".png") else out
-    both = stem.with_name(stem.name + ".svg"), stem.with_name(stem.name + ".png")
-    for path in both:
-        check_writable(path)
-    return both
-
-
-def save(outcome: Outcome, mask: Tensor | None, svg: Path, png: Path) -> None:
-    """Write both files.
-
-    Raises:
-        LimnerError: UNWRITABLE.
-    """
-    result = outcome.result
-    metadata = {
-        "prompt": result.about.get("prompt", ""),
-        "seed": outcome.seed,
-        "settings": dict(result.about),
+def files(result: Result, inputs: Inputs) -> tuple[bytes, bytes, dict[str, Any]]:
+    """The SVG, the PNG, and how they came about: enough to make them again."""
+    if inputs.background is not None:
+        result = replace(result, background=inputs.background)
+    settings = dict(result.about)
+    about = {
+        "prompt": settings.get("prompt", ""),
+        "seed": settings.get("seed", 0),
+        "settings": settings,
         "score": round(result.score, 6),
+        "strokes": result.strokes.count,
         "version": __version__,
     }
     paper = "white" if result.background is None else None
-    text = svg_text(result.strokes, result.size, metadata=metadata, background=paper)
-    write_atomic(svg, text.encode())
-    write_png(picture(result, mask), png, {"Title": str(metadata["prompt"])})
+    svg = svg_text(result.strokes, result.size, metadata=about, background=paper)
+    png = encode_png(picture(result, inputs.mask), {"Title": str(about["prompt"])})
+    return svg.encode(), png, about
 
 
 @torch.no_grad()

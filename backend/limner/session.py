@@ -47,14 +47,18 @@ def run(
     best_of: int = 1,
     watch: Watch | None = None,
     stop: threading.Event | None = None,
+    say: Callable[[str], None] | None = None,
 ) -> Outcome:
     """Run a method `best_of` times, with seeds one apart, and keep the drawing that scores best.
+
+    Args:
+        say: told what the artist should know, as soon as it is known.
 
     Raises:
         LimnerError: BAD_INPUT from the method's checks, before any work.
     """
     stop = stop or threading.Event()
-    notices: list[str] = []
+    notices = _Notices(say)
     results: dict[int, Result] = {}
     for turn in range(best_of):
         seeded = replace(params, seed=params.seed + turn)
@@ -64,7 +68,19 @@ def run(
             break
     scores = {seed: result.score for seed, result in results.items()}
     kept = max(scores, key=lambda seed: scores[seed])
-    return Outcome(results[kept], kept, scores, stop.is_set(), list(dict.fromkeys(notices)))
+    return Outcome(results[kept], kept, scores, stop.is_set(), list(notices.told))
+
+
+class _Notices:
+    """What the artist should know, each thing once."""
+
+    def __init__(self, say: Callable[[str], None] | None) -> None:
+        self._say, self.told = say, dict[str, None]()
+
+    def tell(self, text: str) -> None:
+        if text not in self.told and self._say is not None:
+            self._say(text)
+        self.told[text] = None
 
 
 def _once(
@@ -76,10 +92,11 @@ def _once(
     turn: int,
     watch: Watch | None,
     stop: threading.Event,
-    notices: list[str],
+    notices: _Notices,
 ) -> Result:
     state = method.setup(params, inputs, models, device)
-    notices += getattr(state, "notices", None) or []
+    for text in getattr(state, "notices", None) or ():
+        notices.tell(text)
     while True:
         if stop.is_set():
             break
@@ -88,10 +105,10 @@ def _once(
         except LimnerError as problem:
             if problem.code is not ErrorCode.NOT_FINITE:
                 raise
-            notices.append(str(problem))
+            notices.tell(str(problem))
             break
         if preview.notice:
-            notices.append(preview.notice)
+            notices.tell(preview.notice)
         if watch is not None:
             watch(turn, preview)
         if preview.step >= preview.total:

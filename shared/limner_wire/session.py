@@ -229,6 +229,11 @@ class Session:
                 self._send_part(sha, self._uploads[sha], 0)
         return sha
 
+    def has_uploaded(self, sha256: str) -> bool:
+        """Whether an input has arrived, whole."""
+        upload = self._uploads.get(sha256)
+        return upload is not None and upload.complete
+
     def watch(self, job: str) -> None:
         """Hear of a job from its first event on."""
         self.watched[job] = Watched()

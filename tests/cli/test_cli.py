@@ -23,6 +23,7 @@ QUICK = ["--steps", "4", "--strokes", "6", "--canvas", "64", "--cutouts", "2"]
 def in_tmp(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("LIMNER_MODELS", str(tmp_path / "models"))
+    monkeypatch.setenv("LIMNER_DATA", str(tmp_path / "data"))
 
 
 def png(path: str, size: tuple[int, int] = (40, 40), colour: str = "red") -> str:

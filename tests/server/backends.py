@@ -118,7 +118,6 @@ class Front:
     def __init__(self, client: Client) -> None:
         self._client, self.session = client, client.session
         self.heard: list[Heard] = []
-        self._incoming = client.hear()
 
     async def ask(self, *asked: m.Message) -> None:
         for message in asked:
@@ -132,11 +131,11 @@ class Front:
 
     async def until(self, condition: Callable[[Heard], bool]) -> Heard:
         async with asyncio.timeout(PATIENCE_S):
-            async for heard in self._incoming:
+            while True:
+                heard = await self._client.next()
                 self.heard.append(heard)
                 if condition(heard):
                     return heard
-        raise ConnectionError("the backend hung up")
 
     async def hear(self, kind: type[m.Message], **fields: Any) -> Any:
         """The next message of a kind with these fields."""

@@ -23,6 +23,7 @@ COMMANDS = {  # name: (module, what it does)
     "score": ("limner.cli.score", "Say how well each text fits a picture."),
     "serve": ("limner.cli.serve", "Serve Krita, Blender and the browser on this machine."),
     "open": ("limner.cli.serve", "Open the page of the backend that runs."),
+    "jobs": ("limner.cli.jobs", "List, show, watch, cancel and export drawings."),
     "models": ("limner.cli.models", "List, fetch and add models."),
     "train": ("limner.cli.train", "Train the starter models on pictures of your own."),
     "bench": ("limner.cli.bench", "Measure this machine."),

@@ -11,18 +11,15 @@ from typing import Annotated, Any
 import typer
 from torch import Tensor
 
-from limner import output, replay, session
+from limner import replay
 from limner.cli.app import INTERRUPTED
 from limner.cli.options import with_settings
 from limner.cli.progress import shown, stopping
-from limner.files import check_writable
+from limner.cli.wish import Drawn, Wish, draw_anywhere
+from limner.files import check_writable, svg_and_png, write_atomic
 from limner.methods import clipdraw, trace
-from limner.methods.base import Inputs, Models
+from limner.methods.base import Inputs, Result
 from limner.methods.params import check
-from limner.methods.registry import METHODS
-from limner.methods.schema import with_recipe
-from limner.models import clip
-from limner.models.device import best_device
 from limner.pictures import read_mask, read_picture
 from limner.vector.svg import read_svg
 from limner_wire import limits
@@ -77,10 +74,11 @@ def draw(
     clipdraw.validate(params)  # what costs nothing is checked before anything is loaded
     files = _files(out, replay_to)
     inputs = _inputs(canvas, init, over, mask)
-    models = clip.load(model or (), best_device())
-    params = with_recipe(clipdraw.Params, models[0].clip.recipe, {"prompt": prompt, **given})
-    job = _Job("clipdraw", params, inputs, Models(models), best_of)
-    return _run(job, files, as_json, started)
+    named = {"init": init, "over": over, "mask": mask}
+    paths = {role: path for role, path in named.items() if path is not None}
+    settings = {"prompt": prompt, **given}
+    wish = Wish("clipdraw", settings, inputs, paths, tuple(model or ()), best_of)
+    return _run(wish, files, as_json, started)
 
 
 def trace_picture(
@@ -99,7 +97,7 @@ def trace_picture(
     picture = read_picture(image)
     size = read_size(canvas) if canvas else _drawable(picture)
     inputs = Inputs(size, picture=picture)
-    return _run(_Job("trace", params, inputs, Models(), 1), files, as_json, started)
+    return _run(Wish("trace", given, inputs, {"init": image}), files, as_json, started)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -109,57 +107,40 @@ class _Files:
     replay: Path | None
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class _Job:
-    method: str
-    params: Any
-    inputs: Inputs
-    models: Models
-    best_of: int
-
-
 def _files(out: Path, replay_to: Path | None) -> _Files:
-    svg, png = output.paths(out)
+    svg, png = svg_and_png(out)
     if replay_to is not None:
         replay.check_kind(replay_to)
         check_writable(replay_to)
     return _Files(svg, png, replay_to)
 
 
-def _run(job: _Job, files: _Files, as_json: bool, started: float) -> int:
-    names = ", ".join(m.clip.name for m in job.models.clips)
-    headline = f"{job.method}{' with ' + names if names else ''} on {best_device().type}"
-    with stopping() as stop, shown(headline, quiet=as_json, runs=job.best_of) as bar:
-        outcome = session.run(
-            METHODS[job.method], job.params, job.inputs, job.models,
-            device=best_device(), best_of=job.best_of, watch=bar, stop=stop,
-        )  # fmt: skip
-    if job.inputs.background is not None:
-        result = dataclasses.replace(outcome.result, background=job.inputs.background)
-        outcome = dataclasses.replace(outcome, result=result)
-    output.save(outcome, job.inputs.mask, files.svg, files.png)
+def _run(wish: Wish, files: _Files, as_json: bool, started: float) -> int:
+    with stopping() as stop, shown(quiet=as_json, runs=wish.best_of) as bar:
+        drawn = draw_anywhere(wish, bar, stop)
+    write_atomic(files.svg, drawn.svg)
+    write_atomic(files.png, drawn.png)
     if files.replay is not None:
-        replay.write(outcome.result, files.replay)
-    _report(outcome, files, as_json, time.monotonic() - started)
-    return INTERRUPTED if outcome.stopped else 0
+        strokes, inputs = read_svg(drawn.svg, wish.inputs.size), wish.inputs
+        replay.write(Result(strokes, inputs.size, inputs.background, 0.0, {}), files.replay)
+    _report(drawn, files, as_json, time.monotonic() - started)
+    return INTERRUPTED if drawn.stopped else 0
 
 
-def _report(outcome: session.Outcome, files: _Files, as_json: bool, seconds: float) -> None:
+def _report(drawn: Drawn, files: _Files, as_json: bool, seconds: float) -> None:
+    about = drawn.about
     if as_json:
         typer.echo(json.dumps({
             "svg": str(files.svg), "png": str(files.png),
             "replay": str(files.replay) if files.replay else None,
-            "score": outcome.result.score, "seed": outcome.seed, "scores": outcome.scores,
-            "stopped": outcome.stopped, "notices": outcome.notices,
-            "settings": dict(outcome.result.about), "seconds": round(seconds, 3),
+            "score": about["score"], "seed": about["seed"], "scores": drawn.scores,
+            "stopped": drawn.stopped, "notices": drawn.notices,
+            "settings": about["settings"], "seconds": round(seconds, 3),
         }, ensure_ascii=False))  # fmt: skip
         return
-    for notice in outcome.notices:
-        typer.echo(f"limner: {notice}", err=True)
-    count = outcome.result.strokes.count
-    kept = f", seed {outcome.seed} of {len(outcome.scores)}" if len(outcome.scores) > 1 else ""
-    typer.echo(f"{files.svg} and {files.png.name}: {count} strokes{kept}, "
-               f"score {outcome.result.score:.3f}, {seconds:.1f} s")  # fmt: skip
+    kept = f", seed {about['seed']} of {len(drawn.scores)}" if len(drawn.scores) > 1 else ""
+    typer.echo(f"{files.svg} and {files.png.name}: {about['strokes']} strokes{kept}, "
+               f"score {about['score']:.3f}, {seconds:.1f} s")  # fmt: skip
 
 
 def _inputs(canvas: str | None, init: Path | None, over: Path | None, mask: Path | None) -> Inputs:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import os
 import signal
@@ -124,11 +123,8 @@ async def _link(guest: str) -> str | None:
     async with here() as client:
         if client is None:
             return None
-        client.session.ask(Invite(guest))
-        await client.flush()
-        with contextlib.suppress(StopAsyncIteration):
-            async for heard in client.hear():
-                if isinstance(heard.message, Invited):
-                    found = place.backend()
-                    return f"{found.url}#ticket={heard.message.ticket}" if found else None
-    return None
+        await client.ask(Invite(guest))
+        while not isinstance(answer := (await client.next()).message, Invited):
+            pass
+        found = place.backend()
+        return f"{found.url}#ticket={answer.ticket}" if found else None

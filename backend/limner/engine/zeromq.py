@@ -56,7 +56,6 @@ class ZeroMQ:
 
     def __init__(self, threads: int | None = None, *, hangs_after_s: float = HANGS_AFTER_S) -> None:
         self._threads, self._hangs_after_s = threads, hangs_after_s
-        self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self._process: subprocess.Popen[bytes] | None = None
         self._starts: deque[float] = deque()
         self._job, self._running, self._number = "", False, 0
@@ -67,6 +66,7 @@ class ZeroMQ:
 
     async def start(self, hear: Hear) -> None:
         self._hear, self._loop = hear, asyncio.get_running_loop()
+        self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         (public, secret), (worker, _) = self._keys
         self._auth = ThreadAuthenticator(self._context)
         self._auth.start()

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
-from limner import __version__, output
+from limner import output
 from limner.methods.base import Inputs, Result
-from limner.pictures import encode_png
 from limner.vector.strokes import Strokes
-from limner.vector.svg import svg_text
 from limner_wire.frames import Buffer
 from limner_wire.strokes import MARGIN, SPAN, STEPS
 from limner_wire.strokes import Strokes as Packed
@@ -46,21 +43,5 @@ def _numbers(kind: str, values: np.ndarray) -> array[int]:
 
 def result_files(result: Result, inputs: Inputs) -> tuple[list[Buffer], dict[str, Any]]:
     """The SVG and the PNG of a result, and what is to be known of it."""
-    about = manifest(result)
-    paper = "white" if result.background is None else None
-    svg = svg_text(result.strokes, result.size, metadata=about, background=paper).encode()
-    png = encode_png(output.picture(result, inputs.mask), {"Title": str(about["prompt"])})
-    files = [Buffer("svg", "u8", (len(svg),), svg), Buffer("png", "u8", (len(png),), png)]
-    return files, about
-
-
-def manifest(result: Result) -> dict[str, Any]:
-    """How a result came about, enough to make it again."""
-    settings: Mapping[str, Any] = result.about
-    return {
-        "prompt": settings.get("prompt", ""),
-        "seed": settings.get("seed", 0),
-        "settings": dict(settings),
-        "score": round(result.score, 6),
-        "version": __version__,
-    }
+    svg, png, about = output.files(result, inputs)
+    return [Buffer("svg", "u8", (len(svg),), svg), Buffer("png", "u8", (len(png),), png)], about

@@ -1,0 +1,211 @@
+"""A drawing that is asked for in the terminal: by the backend that runs, or in this process."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import threading
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from websockets.exceptions import ConnectionClosed
+
+from limner import output, session
+from limner.cli.progress import Bar
+from limner.client import Client, here, told
+from limner.files import read_bounded
+from limner.methods.base import Inputs, Models
+from limner.methods.registry import METHODS
+from limner.methods.schema import with_recipe
+from limner.models import clip
+from limner.models.device import best_device
+from limner_wire import messages as m
+from limner_wire.errors import ErrorCode, LimnerError
+from limner_wire.limits import IMAGE_BYTES
+from limner_wire.session import Heard
+
+KINDS = (
+    (b"\x89PNG", "image/png"), (b"\xff\xd8\xff", "image/jpeg"), (b"RIFF", "image/webp"),
+)  # fmt: skip
+LOOK_S = 0.1  # whether Ctrl-C was pressed
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What is to be drawn.
+
+    Attributes:
+        settings: those that the user named.
+        inputs: as read, and the `files` that they were read from, by role.
+        models: names or folders; none for the best on this machine.
+        best_of: how many seeds are tried.
+    """
+
+    method: str
+    settings: Mapping[str, Any]
+    inputs: Inputs
+    files: Mapping[str, Path]
+    models: tuple[str, ...] = ()
+    best_of: int = 1
+
+
+@dataclass(slots=True)
+class Drawn:
+    """What became of it.
+
+    Attributes:
+        about: prompt, seed, settings and score.
+        scores: of every seed.
+        stopped: whether it was stopped, or ended early.
+    """
+
+    svg: bytes
+    png: bytes
+    about: dict[str, Any]
+    scores: dict[int, float] = field(default_factory=dict)
+    stopped: bool = False
+    notices: list[str] = field(default_factory=list)
+
+
+def draw_anywhere(wish: Wish, bar: Bar, stop: threading.Event) -> Drawn:
+    """Draw with the backend if one runs that has what is needed, else in this process.
+
+    Raises:
+        LimnerError: for whatever in it makes no sense.
+    """
+    drawn = asyncio.run(_beside(wish, bar, stop))
+    return drawn if drawn is not None else _alone(wish, bar, stop)
+
+
+# --- in this process -------------------------------------------------------------------------
+
+
+def _alone(wish: Wish, bar: Bar, stop: threading.Event) -> Drawn:
+    method, device = METHODS[wish.method], best_device()
+    models = Models(clip.load(wish.models, device) if method.needs_models else ())
+    recipe = models.clips[0].clip.recipe if models.clips else {}
+    params = with_recipe(method.params, recipe, dict(wish.settings))
+    names = ", ".join(w.clip.name for w in models.clips)
+    bar.headline = f"{wish.method}{' with ' + names if names else ''} on {device.type}"
+    outcome = session.run(
+        method, params, wish.inputs, models, device=device, best_of=wish.best_of, watch=bar,
+        stop=stop, say=bar.say,
+    )  # fmt: skip
+    svg, png, about = output.files(outcome.result, wish.inputs)
+    return Drawn(svg, png, about, outcome.scores, outcome.stopped, outcome.notices)
+
+
+# --- with the backend ------------------------------------------------------------------------
+
+
+async def _beside(wish: Wish, bar: Bar, stop: threading.Event) -> Drawn | None:
+    """The drawing; None if no backend runs, or it lacks a model."""
+    async with here() as client:
+        if client is None or not _has(client, wish):
+            return None
+        bar.headline = f"{wish.method} with the backend that runs"
+        try:
+            return await _best(client, wish, bar, stop)
+        except ConnectionClosed:
+            words = "The backend went away while it drew."
+            hint = "Start it again: it goes on, and `limner jobs list` shows the drawing."
+            raise LimnerError(ErrorCode.BUSY, words, hint) from None
+
+
+def _has(client: Client, wish: Wish) -> bool:
+    welcome = client.session.welcome
+    if welcome is None:
+        return False
+    models = {row["name"] for row in welcome.models}
+    return all(name.partition("@")[0] in models for name in wish.models)
+
+
+async def _best(client: Client, wish: Wish, bar: Bar, stop: threading.Event) -> Drawn:
+    best, scores, notices = None, {}, dict[str, None]()
+    files = {role: read_bounded(path, IMAGE_BYTES) for role, path in wish.files.items()}
+    inputs = {role: client.session.upload(data, kind(data)) for role, data in files.items()}
+    height, width = wish.inputs.size
+    first = int(wish.settings.get("seed", 0))
+    for turn in range(wish.best_of):
+        settings = _plain(wish.settings) | {"seed": first + turn}
+        job = m.Submit(
+            str(uuid.uuid4()), wish.method, settings, (width, height), inputs, wish.models
+        )
+        drawn = await _one(client, job, bar, turn, stop)
+        scores[first + turn] = drawn.about["score"]
+        notices |= dict.fromkeys(drawn.notices)
+        if best is None or drawn.about["score"] > best.about["score"]:
+            best = drawn
+        if stop.is_set():
+            break
+    assert best is not None  # noqa: S101
+    return replace(best, scores=scores, stopped=stop.is_set(), notices=list(notices))
+
+
+async def _one(client: Client, job: m.Submit, bar: Bar, turn: int, stop: threading.Event) -> Drawn:
+    """One job, from its uploads to its end."""
+    await _uploaded(client, set(job.inputs.values()))
+    await client.ask(job)
+    stopping = asyncio.create_task(_cancel_when(client, job.job, stop))
+    notices: list[str] = []
+    try:
+        while True:
+            heard = await client.next()
+            if getattr(heard.message, "job", "") != job.job:
+                continue
+            _show(heard, bar, turn, notices)
+            if isinstance(heard.message, m.Done):
+                svg, png = (bytes(heard.buffers[name].data) for name in ("svg", "png"))
+                return Drawn(svg, png, heard.message.about, notices=notices)
+    finally:
+        stopping.cancel()
+
+
+def _show(heard: Heard, bar: Bar, turn: int, notices: list[str]) -> None:
+    """What was heard, for the terminal.
+
+    Raises:
+        LimnerError: if the job failed, or someone else cancelled it.
+    """
+    match heard.message:
+        case m.Progress(step=step, total=total, losses=losses):
+            bar.show(turn, step, total, losses)
+        case m.Waiting(position=position) if position:
+            bar.say(f"{position} before this one.")
+        case m.Notice(text=text):
+            notices.append(text)
+            bar.say(text)
+        case m.Failed(code=ErrorCode.NOT_FINITE.value) as failed:
+            notices.append(failed.message)
+        case m.Failed() as failed:
+            raise told(failed)
+        case m.State(state="cancelled"):
+            raise LimnerError(ErrorCode.CANCELLED, "The drawing was cancelled.")
+
+
+async def _uploaded(client: Client, wanted: set[str]) -> None:
+    """Return when the backend has all inputs."""
+    await client.flush()
+    while not all(client.session.has_uploaded(sha) for sha in wanted):
+        message = (await client.next()).message
+        if isinstance(message, m.Failed):
+            raise told(message)
+
+
+async def _cancel_when(client: Client, job: str, stop: threading.Event) -> None:
+    while not stop.is_set():  # noqa: ASYNC110 (a signal handler sets it)
+        await asyncio.sleep(LOOK_S)
+    with contextlib.suppress(ConnectionClosed):
+        await client.ask(m.Cancel(job, keep=True))
+
+
+def kind(data: bytes) -> str:
+    """What a file is by its first bytes, as uploads name it."""
+    return next((mime for start, mime in KINDS if data.startswith(start)), "image/svg+xml")
+
+
+def _plain(settings: Mapping[str, Any]) -> dict[str, Any]:
+    return {k: list(v) if isinstance(v, tuple) else v for k, v in settings.items()}
