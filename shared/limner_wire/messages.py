@@ -106,13 +106,14 @@ class Submit(Message):
 
 @dataclass(frozen=True)
 class Blob(Message):
-    """Binary: a part of an input, known by the hash of the whole."""
+    """Binary: a part of an input, known by the hash of the whole; to a front end, all of it."""
 
     t: ClassVar[str] = "blob"
     sha256: BlobId
     mime: Annotated[str, Most(40)]
     size: Annotated[int, Within(1, limits.IMAGE_BYTES)]
     at: Count = 0
+    job: Annotated[str, Most(36)] = ""  # of which it was fetched
 
 
 @dataclass(frozen=True)
@@ -186,15 +187,19 @@ class ListJobs(Message):
 
 @dataclass(frozen=True)
 class Fetch(Message):
-    """Send the result of a job that is done, or its recorded key frame nearest to a step.
+    """Send something of a job's.
 
-    A recorded frame comes with `seq` 0: it is not live, and not acknowledged.
+    Attributes:
+        what: the result of a job that is done (`done`); the recorded key frame nearest to `step`
+            (`strokes` with `seq` 0: it is not live, and not acknowledged); or the input that was
+            given as `role` (`blob`, whole).
     """
 
     t: ClassVar[str] = "fetch"
     job: JobId
-    what: Annotated[str, Like("result|frame")] = "result"
+    what: Annotated[str, Like("result|frame|input")] = "result"
     step: Count = 0
+    role: Annotated[str, Most(40)] = ""
 
 
 @dataclass(frozen=True)
@@ -346,7 +351,11 @@ class Progress(Message):
 
 @dataclass(frozen=True)
 class StrokesFrame(Message):
-    """Binary: the newest strokes (`strokes`), whole or as steps from the frame `base`."""
+    """Binary: the newest strokes (`strokes`), whole or as steps from the frame `base`.
+
+    Attributes:
+        at: when the step ended, in seconds of the worker's monotonic clock; for measuring.
+    """
 
     t: ClassVar[str] = "strokes"
     job: JobId
@@ -354,6 +363,7 @@ class StrokesFrame(Message):
     step: Count
     canvas: Canvas
     base: Count = 0
+    at: Annotated[float, Within(0, 1e12)] = 0.0
 
 
 @dataclass(frozen=True)
@@ -446,7 +456,7 @@ TO_CLIENT: tuple[type[Message], ...] = (
     Welcome, BlobOk, Taken, State, Adjusted, Notice, Failed, Waiting, Progress, Jobs, Described,
     Forgotten, Invited, Pong,
 )  # fmt: skip
-TO_CLIENT_BINARY: tuple[type[Message], ...] = (StrokesFrame, RasterFrame, Done)
+TO_CLIENT_BINARY: tuple[type[Message], ...] = (StrokesFrame, RasterFrame, Done, Blob)
 DURABLE = frozenset({"state", "adjusted", "notice", "error", "done"})  # when they have a seq
 LATEST_WINS = frozenset({"waiting", "progress", "strokes", "raster"})  # acknowledged when shown
 

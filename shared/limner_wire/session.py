@@ -27,6 +27,7 @@ CHUNK_BYTES = 256 * 2**10  # of an upload
 BACK_OFF_S = (0.25, 30.0)  # before the first try again, and at most
 CREDIT_MAX = 8  # frames under way, as `Hello.credit` is bounded
 SILENCE_S = 40.0  # after so long without a word the connection is dead
+GREETING_S = 180.0  # and before the first word, which may wait for the first worker
 
 
 class Phase(Enum):
@@ -121,7 +122,9 @@ class Session:
 
     def is_dead(self, now: float) -> bool:
         """Whether the backend has been silent for so long that the connection should be closed."""
-        return self.phase is not Phase.CLOSED and now - self._heard_at > SILENCE_S
+        waits = self.phase is Phase.GREETING  # a backend that starts says nothing yet
+        patience = GREETING_S if waits else SILENCE_S
+        return self.phase is not Phase.CLOSED and now - self._heard_at > patience
 
     def to_send(self) -> list[str | bytes]:
         """What to send now, text and binary frames in order."""

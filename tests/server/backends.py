@@ -61,7 +61,7 @@ class Puppet:
         methods = tuple(
             {
                 "name": x.name, "title": x.title, "about": x.about, "schema": schema(x.params),
-                "inputs": list(x.inputs), "models": x.needs_models,
+                "inputs": list(x.inputs), "needs": list(x.needs), "models": x.needs_models,
             }
             for x in METHODS.values()
         )  # fmt: skip

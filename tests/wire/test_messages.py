@@ -13,7 +13,11 @@ from limner_wire.frames import decode_text, encode_text
 
 JOB = "123e4567-e89b-42d3-a456-426614174000"
 SHA = "0" * 64
-ALL = m.TO_BACKEND + m.TO_BACKEND_BINARY + m.TO_CLIENT + m.TO_CLIENT_BINARY + (m.Leave,)
+ALL = tuple(
+    dict.fromkeys(
+        m.TO_BACKEND + m.TO_BACKEND_BINARY + m.TO_CLIENT + m.TO_CLIENT_BINARY + (m.Leave,)
+    )
+)
 
 EXAMPLES: list[m.Message] = [
     m.Hello((1, 2), "krita/0.3", "secret", credit=4, remote=True),

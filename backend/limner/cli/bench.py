@@ -1,4 +1,4 @@
-"""`limner bench`: the rasterizer's time on its scenes, and where a drawing step's time goes."""
+"""`limner bench`: the rasterizer's time, where a drawing step's time goes, and what live costs."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ def register(app: typer.Typer, name: str) -> None:
     group = typer.Typer(no_args_is_help=True)
     group.command("strokes")(strokes)
     group.command("draw")(draw)
+    group.command("live")(live)
     app.add_typer(group, name=name, help="Measure this machine.")
 
 
@@ -49,3 +50,20 @@ def draw(
     table.add_row("whole step", f"{figures['step_ms']:.2f}", "")
     Console().print(table)
     typer.echo(f"all but CLIP: {figures['all_but_clip']:.0%} of the step ({figures['about']})")
+
+
+def live(
+    seconds: Annotated[float, typer.Option("--seconds", help="of each measurement")] = 20.0,
+    as_json: Annotated[bool, typer.Option("--json", help="print JSON, and nothing else")] = False,
+) -> None:
+    """Measure the server under fifty clients, a frame's way to one, and what watching costs."""
+    from limner.server import bench
+
+    figures = bench.measure(seconds)
+    if as_json:
+        typer.echo(json.dumps(figures))
+        return
+    table = Table("figure", "measured", box=None)
+    for name, figure in figures.items():
+        table.add_row(name, figure)
+    Console().print(table)

@@ -93,6 +93,7 @@ class Method(Protocol[P, S]):
     about: ClassVar[str]  # for people, one line
     params: ClassVar[type[Any]]
     inputs: ClassVar[tuple[str, ...]]  # which of "over", "init" and "mask" it takes
+    needs: ClassVar[tuple[str, ...]]  # and which of those it can't do without
     needs_models: ClassVar[bool]
 
     def setup(self, params: P, inputs: Inputs, models: Models, device: torch.device) -> S:

@@ -24,7 +24,7 @@ from limner.losses.words import Target, Wish, nearness, rank, targets
 from limner.methods.base import Inputs, Models, Preview, Result
 from limner.methods.begin import FIRST_WIDTH_PX, random_strokes
 from limner.methods.canvas import Canvas, prepare
-from limner.methods.params import Adjustable, Choice, Help, Memory, Range, check
+from limner.methods.params import Adjustable, Choice, Colour, Help, Memory, Range, check
 from limner.methods.stroke_optimizer import Rates, StrokeOptimizer
 from limner.methods.tidy import tidy
 from limner.methods.trace import fit
@@ -82,7 +82,7 @@ class Params:
         bool, Help("leave the strokes begun from as they are, and draw new ones over them")
     ] = False
     black: Annotated[bool, Help("black strokes only")] = False
-    palette: Annotated[tuple[str, ...], Help("the only colours allowed, as #rrggbb")] = ()
+    palette: Annotated[tuple[str, ...], Colour(), Help("the only colours allowed, as #rrggbb")] = ()
     ink: Annotated[
         float, Range(0, 10), Adjustable(), Help("price on ink: more leaves more paper bare")
     ] = 0.0
@@ -112,6 +112,7 @@ class ClipDraw:
     about: ClassVar[str] = "Strokes that CLIP calls the prompt (CLIPDraw, Frans et al. 2021)."
     params: ClassVar[type[Params]] = Params
     inputs: ClassVar[tuple[str, ...]] = ("over", "init", "mask")
+    needs: ClassVar[tuple[str, ...]] = ()
     needs_models: ClassVar[bool] = True
 
     def setup(self, params: Params, inputs: Inputs, models: Models, device: torch.device) -> State:

@@ -43,6 +43,11 @@ class Adjustable:
 
 
 @dataclass(frozen=True, slots=True)
+class Colour:
+    """A text that names a colour, #rrggbb."""
+
+
+@dataclass(frozen=True, slots=True)
 class Memory:
     """A whole number that takes memory in proportion: halved when the device has none left."""
 
@@ -59,6 +64,7 @@ class Setting:
     choice: Choice | None
     adjustable: bool
     takes_memory: bool
+    is_colour: bool
 
 
 def settings(params: type[Any]) -> tuple[Setting, ...]:
@@ -74,7 +80,7 @@ def _setting(field: dataclasses.Field[Any], hint: Any) -> Setting:
     one: dict[type[Any], Any] = {type(n): n for n in notes}
     return Setting(
         field.name, kind, field.default, one.get(Help, Help("")), one.get(Range),
-        one.get(Choice), Adjustable in one, Memory in one,
+        one.get(Choice), Adjustable in one, Memory in one, Colour in one,
     )  # fmt: skip
 
 

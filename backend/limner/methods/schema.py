@@ -39,6 +39,8 @@ def _property(setting: Setting, order: int) -> dict[str, Any]:
         out |= {"minimum": setting.range.low, "maximum": setting.range.high}
     if setting.choice is not None:
         out["enum"] = list(setting.choice.values)
+    if setting.is_colour:
+        out["format"] = "color"
     if kind is str:
         out["maxLength"] = limits.PROMPT_CHARS
     if is_list:

@@ -67,6 +67,7 @@ class Trace:
     about: ClassVar[str] = "A picture made into strokes, coarse to fine."
     params: ClassVar[type[Params]] = Params
     inputs: ClassVar[tuple[str, ...]] = ("init",)
+    needs: ClassVar[tuple[str, ...]] = ("init",)
     needs_models: ClassVar[bool] = False
 
     def setup(self, params: Params, inputs: Inputs, models: Models, device: torch.device) -> State:

@@ -22,7 +22,7 @@ from limner import __version__
 from limner.engine.base import Engine
 from limner.jobs.store import Store
 from limner.server import pages
-from limner.server.connection import LATER, Guarded, converse
+from limner.server.connection import Guarded, converse
 from limner.server.gate import (
     LOOPBACK,
     Keys,
@@ -81,7 +81,7 @@ class Server:
         self.store = _opened(folder / "history.sqlite")
         self.hub = Hub(self.store, engine, settings.quota_bytes)
         self._routes = pages.routes()
-        self._open: dict[ServerConnection, str] = {}  # and the page that each came from
+        self._open: dict[ServerConnection, str] = {}  # that said hello, and each one's page
         self._hosts: frozenset[str] = frozenset()
         self.port = 0
 
@@ -167,17 +167,20 @@ class Server:
         return len(self._open) >= limits.CONNECTIONS or same >= limits.CONNECTIONS_PER_ORIGIN
 
     async def _converse(self, socket: ServerConnection) -> None:
-        origin = _origin(socket.request)
-        if self._is_full(origin):  # many knocked at the same moment
-            await socket.close(LATER, "too many connections")
-            return
-        self._open[socket] = origin
         try:
-            await converse(socket, self.hub, self.keys)
+            await converse(socket, self.hub, self.keys, lambda: self._seated(socket))
         except Exception:
             log.exception("a connection failed")
         finally:
-            del self._open[socket]
+            self._open.pop(socket, None)
+
+    def _seated(self, socket: ServerConnection) -> bool:
+        """Whether there is room for one more; who has not said hello takes none."""
+        origin = _origin(socket.request)
+        if self._is_full(origin):  # many knocked at the same moment
+            return False
+        self._open[socket] = origin
+        return True
 
 
 def _origin(request: Request | None) -> str:
@@ -218,6 +221,7 @@ def _tls(settings: Settings) -> ssl.SSLContext | None:
 
 
 def _opened(path: Path) -> Store:
+    path.touch(mode=0o600)  # it holds prompts; SQLite gives its other files the same rights
     try:
         return Store(path)
     except sqlite3.OperationalError as problem:

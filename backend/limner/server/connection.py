@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import logging
 import time
+from collections.abc import Callable
 from typing import Any
 
 from websockets.asyncio.server import ServerConnection
@@ -54,15 +55,20 @@ class Refused(Exception):
     def __init__(self, close: int, code: ErrorCode, message: str, hint: str = "") -> None:
         super().__init__(message)
         self.close = close
-        self.failed = messages.Failed(code.value, message, hint)
+        self.failed = messages.Failed(code.value, message, hint, retryable=close == LATER)
 
 
-async def converse(socket: ServerConnection, hub: Hub, keys: Keys) -> None:
-    """Serve one connection until it ends."""
+async def converse(
+    socket: ServerConnection, hub: Hub, keys: Keys, seated: Callable[[], bool]
+) -> None:
+    """Serve one connection until it ends; `seated` says whether there is room for it."""
     try:
         async with asyncio.timeout(limits.HELLO_S):
             hello = await _hello(socket)
         peer = _greeted(hello, keys)
+        if not seated():
+            words = "Too many front ends are connected."
+            raise Refused(LATER, ErrorCode.QUOTA, words, "Close one of them.")
         await hub.known.wait()
         await _serve(socket, hub, keys, peer)
     except Refused as refused:

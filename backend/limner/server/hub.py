@@ -287,6 +287,9 @@ class Hub:
             if not isinstance(sha, str) or not self.store.has_blob(sha):
                 words = f"The input {role!r} has not arrived."
                 raise LimnerError(ErrorCode.UNKNOWN_BLOB, words, "Send it again.")
+        if missing := [role for role in method["needs"] if role not in submit.inputs]:
+            words = f"{method['title']!r} needs a picture: the input {missing[0]!r}."
+            raise LimnerError(ErrorCode.BAD_INPUT, words, "Give it one.")
         models = sorted(m["name"] for m in self.facts["models"])
         for name in submit.models:
             if name.partition("@")[0] not in models:

@@ -11,7 +11,8 @@ from limner.server.hub import Hub, as_told
 from limner.server.peer import Peer
 from limner_wire import messages as m
 from limner_wire.errors import ErrorCode, LimnerError
-from limner_wire.frames import Bytes
+from limner_wire.frames import Buffer, Bytes, encode
+from limner_wire.limits import RESULT_BYTES
 
 COMMANDS = (m.Cancel, m.Pause, m.Resume, m.Adjust)
 
@@ -142,14 +143,26 @@ class Requests:
 
     def _fetch(self, fetch: m.Fetch) -> None:
         job, store = self._job(fetch.job), self._hub.store
+        wire: str | bytes | None
         if fetch.what == "frame":
-            wire: str | bytes | None = store.frame(job.id, fetch.step)
+            wire = store.frame(job.id, fetch.step)
+        elif fetch.what == "input":
+            wire = self._input(job, fetch.role)
         else:
             done = (event for event in store.events(job.id) if event["t"] == "done")
             wire = next((self._told(event) for event in done), None)
         if wire is None:
             raise LimnerError(ErrorCode.BUSY, f"There is no {fetch.what} of it.")
         self._peer.outbox.replay([wire])
+
+    def _input(self, job: Job, role: str) -> bytes | None:
+        sha = job.request.get("inputs", {}).get(role, "")
+        found = self._hub.store.blob(sha)
+        if found is None:
+            return None
+        mime, data = found
+        head = m.Blob(sha, mime, len(data), job=job.id)
+        return encode(head.json(), [Buffer("data", "u8", (len(data),), data)], RESULT_BYTES)
 
     def _forget(self, job: Job) -> None:
         if not job.is_over:

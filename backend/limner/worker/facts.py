@@ -20,6 +20,7 @@ def facts(device: torch.device) -> dict[str, Any]:
             "about": method.about,
             "schema": schema(method.params),
             "inputs": list(method.inputs),
+            "needs": list(method.needs),
             "models": method.needs_models,
         }
         for method in METHODS.values()

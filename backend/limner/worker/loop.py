@@ -211,6 +211,7 @@ class Run:
             self._emit(Adjusted(self.task.job, 0, self._step + 1, change), [])
 
     def _show(self, preview: Preview) -> None:
+        at = time.monotonic()
         is_last = preview.step >= preview.total
         if self.control.watched and (self._figures.is_due() or is_last):
             self._emit(self._progress(preview), [])
@@ -220,7 +221,7 @@ class Run:
         if not (is_key or is_shown):
             return
         strokes = packed(preview.strokes, self.task.inputs.size)
-        head = StrokesFrame(self.task.job, 0, preview.step, strokes.canvas)
+        head = StrokesFrame(self.task.job, 0, preview.step, strokes.canvas, at=at)
         if is_shown:
             self._emit(head, strokes.buffers())
         if is_key:

@@ -63,7 +63,7 @@ def ready(order: Order, shelf: Shelf) -> Task:
     if any("/" in name or "\\" in name for name in submit.models):
         raise LimnerError(ErrorCode.UNKNOWN_MODEL, "A model is named by its name, not by a path.")
     read(method.params, submit.params)  # refused before a network is loaded
-    models = shelf.get(submit.models)
+    models = shelf.get(submit.models) if method.needs_models else Models()
     recipe = models.clips[0].clip.recipe if models.clips else {}
     params = with_recipe(method.params, recipe, submit.params)
     saved: Mapping[str, Tensor] | None = None

@@ -1,0 +1,52 @@
+/** Changes of a running job's settings: gathered, sent soon, the last one always. */
+
+import { words } from "./words.js";
+
+const GAP_MS = 200; // between two of them
+
+export class Adjuster {
+  /**
+   * @param {import("./session.js").Session} session
+   * @param {import("./form.js").Form} form
+   */
+  constructor(session, form) {
+    Object.assign(this, { session, form });
+    this.follow(null);
+  }
+
+  /** @param {Object|null} job whose settings the form changes from now on */
+  follow(job) {
+    clearTimeout(this.timer);
+    Object.assign(this, { job, pending: {}, sent: {}, timer: 0 });
+  }
+
+  /** A field has changed for good. @param {Object} field */
+  take(field) {
+    const value = field.read() ?? field.usual();
+    if (!this.job || value === undefined || !field.isAdjustable) return;
+    if (same(value, this.#last(field)) && !(field.name in this.pending)) return;
+    this.pending[field.name] = value;
+    this.timer ||= setTimeout(() => this.send(), GAP_MS);
+  }
+
+  /** Send what has gathered; before the backend knows the job, it waits for the next call. */
+  send() {
+    clearTimeout(this.timer);
+    this.timer = 0;
+    const names = Object.keys(this.pending);
+    if (!names.length || this.job.state === "sending" || !this.session.isReady) return;
+    if (this.form.check()) {
+      this.session.say({ t: "adjust", job: this.job.id, params: this.pending });
+      Object.assign(this.sent, this.pending);
+      this.form.note(names, words.sent);
+    }
+    this.pending = {};
+  }
+
+  /** What the backend has of a setting, as far as was said. */
+  #last({ name, usual }) {
+    return this.sent[name] ?? this.job.params[name] ?? usual();
+  }
+}
+
+const same = (a, b) => JSON.stringify(a) === JSON.stringify(b);

@@ -1,0 +1,184 @@
+/**
+ * The desk: all that the artist sets before a drawing begins, and may change while it runs.
+ * Tabs, the form of the method, the canvas, the model and the pictures, kept together.
+ */
+
+import { Form } from "./form.js";
+import { CanvasSize, ModelChoice } from "./frame.js";
+import { Inputs } from "./inputs.js";
+import { memory } from "./memory.js";
+import { Tabs } from "./tabs.js";
+import { words } from "./words.js";
+
+const WITH_STROKES = "init"; // the role that takes a drawing to go on from
+const at = (id) => document.getElementById(id);
+
+export class Desk {
+  /**
+   * @param {Object} on
+   * @param {() => void} on.edited anything has changed
+   * @param {(field: Object) => void} on.settled a setting has changed for good
+   * @param {(text: string) => void} on.problem
+   */
+  constructor(on) {
+    this.on = on;
+    const edited = () => {
+      this.#remember();
+      on.edited();
+    };
+    this.methods = [];
+    this.tabs = new Tabs(at("methods"), (name) => {
+      this.choose(name);
+      on.edited();
+    });
+    this.form = new Form(
+      { prompt: at("prompt"), first: at("first"), rest: at("rest") },
+      { edited, settled: on.settled },
+    );
+    this.canvas = new CanvasSize(edited);
+    this.model = new ModelChoice(() => {
+      this.form.recommend(this.model.recipe);
+      edited();
+    });
+    this.inputs = new Inputs(at("inputs"), {
+      changed: () => {
+        this.canvas.follow(this.inputs.size);
+        on.edited();
+      },
+      problem: on.problem,
+    });
+    at("frame").append(this.canvas.box, this.model.box);
+    at("reset").onclick = () => this.#reset(on);
+    this.showPrompts();
+  }
+
+  /** What there is to ask for; forms that are the same already stay as they are. */
+  build({ methods, models, limits }) {
+    const isSame = JSON.stringify([methods, models]) === this.built;
+    if (isSame || !methods.length) return;
+    this.built = JSON.stringify([methods, models]);
+    this.methods = methods;
+    this.canvas.limit(limits.canvas_px);
+    this.inputs.limits = {
+      bytes: limits.image_bytes,
+      side: limits.canvas_px[1],
+      area: limits.image_px,
+    };
+    at("draw").disabled = at("panel").hidden = false;
+    this.tabs.build(methods);
+    this.model.build(models);
+    this.model.write(memory.model.read(""));
+    this.canvas.write(memory.canvas.read(null));
+    const last = memory.method.read("");
+    this.choose(this.#find(last) ? last : methods[0].name);
+  }
+
+  /** @param {string} name of a method: its form is shown, as it was left */
+  choose(name) {
+    const method = this.#find(name);
+    this.method = method;
+    this.isLive = undefined; // the new form is open, whatever the last was
+    memory.method.write(name);
+    this.tabs.select(name);
+    at("about").textContent = method.about ?? "";
+    this.form.build(method.schema);
+    // the prompt goes along to every method; it was perhaps typed before any was there
+    const prompt = this.form.prompt.read();
+    this.form.write({ ...memory.settings(name).read({}), ...(prompt && { prompt }) });
+    this.form.recommend(method.models ? this.model.recipe : {});
+    this.model.box.hidden = !method.models;
+    this.inputs.build(method.inputs);
+    this.canvas.follow(this.inputs.size);
+    at("words").hidden = !this.form.takesWords;
+    at("no-words").hidden = this.form.takesWords;
+  }
+
+  /** @returns {Object|null} a submit but for its id and pictures; null if something is wrong */
+  request() {
+    if (!this.method || !this.form.check() || !this.canvas.check()) return null;
+    const missing = this.method.needs.find((role) => !this.inputs.given.has(role));
+    if (missing) return this.on.problem(words.needs(missing));
+    const models = this.method.models ? this.model.value : [];
+    return {
+      method: this.method.name,
+      params: this.form.values(),
+      canvas: this.canvas.value,
+      models,
+    };
+  }
+
+  /** @param {Object|null} job @returns {boolean} whether the form holds this job's settings */
+  holds(job) {
+    if (!job || job.method !== this.method?.name) return false;
+    const same = (a, b) =>
+      JSON.stringify(Object.entries(a).sort()) === JSON.stringify(Object.entries(b).sort());
+    return (
+      same(job.params, this.form.values()) &&
+      job.canvas.join() === this.canvas.value.join() &&
+      Object.keys(job.inputs).every((role) => this.inputs.given.has(role)) &&
+      (job.models[0] ?? "") === this.model.select.value
+    );
+  }
+
+  /**
+   * Put a job's settings back.
+   * @param {Object} job
+   * @returns {boolean} whether its method is here
+   */
+  restore({ method, params, canvas, models }) {
+    if (!this.#find(method)) return false;
+    this.choose(method);
+    this.form.write(params);
+    this.canvas.write(canvas);
+    this.model.write(models[0] ?? "");
+    this.form.recommend(this.method.models ? this.model.recipe : {});
+    this.#remember();
+    return true;
+  }
+
+  /** Begin from a drawing. @param {Object} job with a result */
+  async goOnFrom(job) {
+    const takes = (method) => method?.models && method.inputs.includes(WITH_STROKES);
+    const method = takes(this.method) ? this.method : this.methods.find(takes);
+    if (!method) return;
+    if (method !== this.method) this.choose(method.name);
+    const file = new Blob([job.result.svg], { type: "image/svg+xml" });
+    await this.inputs.take(WITH_STROKES, file, words.startedFrom(job.prompt));
+    this.canvas.write(job.canvas);
+    this.#remember();
+  }
+
+  /** While a job runs, only what may still change is open. @param {boolean} isLive */
+  attach(isLive) {
+    if (!this.method || this.isLive === isLive) return;
+    this.isLive = isLive;
+    this.form.attach(isLive);
+    for (const part of [this.canvas, this.model, this.inputs, this.tabs]) part.enable(!isLive);
+    at("fixed").hidden = !isLive;
+    at("reset").disabled = isLive;
+  }
+
+  /** Offer earlier prompts. */
+  showPrompts() {
+    at("prompts").replaceChildren(...memory.prompts().map((text) => new Option(text, text)));
+  }
+
+  #find(name) {
+    return this.methods.find((method) => method.name === name);
+  }
+
+  #reset(on) {
+    const { prompt } = this.form.values();
+    this.form.write({ prompt });
+    this.canvas.write(null);
+    this.#remember();
+    on.edited();
+  }
+
+  #remember() {
+    if (!this.method) return;
+    memory.settings(this.method.name).write(this.form.values());
+    memory.canvas.write(this.canvas.chosen);
+    memory.model.write(this.model.select.value);
+  }
+}

@@ -1,0 +1,201 @@
+"""The page in a real Chromium, against a real `limner serve` with its real worker.
+
+The browser is Debian's, driven by Playwright. Where there is none these tests are skipped, unless
+LIMNER_NEEDS_CHROMIUM is set, as CI sets it. Screenshots go to `.cache/screenshots`.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
+if not CHROMIUM and "LIMNER_NEEDS_CHROMIUM" not in os.environ:
+    pytest.skip("there is no Chromium: apt-get install chromium", allow_module_level=True)
+
+from playwright.sync_api import Browser, Page, expect, sync_playwright  # noqa: E402
+
+SCREENSHOTS = Path(__file__).parents[2] / ".cache" / "screenshots"
+FLAGS = [
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
+    "--disable-background-networking", "--disable-component-update",
+]  # fmt: skip
+PATIENCE_MS = 60_000
+DRAWN = """() => {
+    const stage = document.querySelector("#stage");
+    const { data } = stage.getContext("2d").getImageData(0, 0, stage.width, stage.height);
+    let sum = 0;
+    for (let i = 0; i < data.length; i += 4) sum += 765 - data[i] - data[i + 1] - data[i + 2];
+    return sum;
+}"""  # how much ink there is
+
+
+@pytest.fixture(scope="module")
+def link(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[str]]:
+    """The command that makes links to a backend which runs as long as these tests."""
+    env = {**os.environ, "LIMNER_DATA": str(tmp_path_factory.mktemp("data"))}
+    limner = [sys.executable, "-m", "limner"]
+    with subprocess.Popen([*limner, "serve", "--port", "0"], env=env,
+                          stdout=subprocess.PIPE, text=True) as process:  # fmt: skip
+        assert process.stdout is not None and "serves" in process.stdout.readline()
+        os.environ["LIMNER_DATA"], before = env["LIMNER_DATA"], os.environ.get("LIMNER_DATA")
+        yield [*limner, "open", "--print"]
+        os.environ.pop("LIMNER_DATA") if before is None else os.environ.update(LIMNER_DATA=before)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(20) == 0
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as play:
+        browser = play.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(browser: Browser, link: list[str]) -> Iterator[Page]:
+    """The page, opened by a link of its own; whatever it complains about fails the test."""
+    context = browser.new_context(viewport={"width": 1280, "height": 800})
+    page = context.new_page()
+    page.set_default_timeout(PATIENCE_MS)
+    said: list[str] = []
+    page.on("console", lambda m: said.append(m.text) if m.type == "error" else None)
+    page.on("pageerror", lambda problem: said.append(str(problem)))
+    page.goto(subprocess.run(link, check=True, capture_output=True, text=True).stdout.strip())
+    expect(page.locator("#link")).to_have_attribute("data-phase", "ready", timeout=PATIENCE_MS)
+    yield page
+    context.close()
+    assert not said
+
+
+def draw(page: Page, prompt: str, **settings: int) -> None:
+    page.fill("#prompt", prompt)
+    for name, value in settings.items():
+        page.get_by_label(name, exact=True).first.fill(str(value))
+    page.click("#draw")
+
+
+def state(page: Page, words: str) -> None:
+    expect(page.locator("#tray .state")).to_contain_text(words, timeout=PATIENCE_MS)
+
+
+def step(page: Page) -> int:
+    found = re.search(r"step (\d+)", page.locator("#tray .figures").inner_text())
+    return int(found[1]) if found else 0
+
+
+def test_a_drawing_from_the_page(page: Page) -> None:
+    """First strokes within a second of pressing Draw, live frames, a result to download."""
+    assert "ticket" not in page.url
+    draw(page, "a potted plant", Steps=5)
+    state(page, "Done")  # the starter is loaded now
+    before = page.evaluate(DRAWN)
+    page.fill("#prompt", "a red apple")
+    page.get_by_label("Steps", exact=True).first.fill("250")
+    pressed = time.monotonic()
+    page.click("#draw")
+    page.wait_for_function(f"() => ({DRAWN})() !== {before}", polling=16)
+    first_s = time.monotonic() - pressed
+    print(f"first strokes {first_s:.2f} s after Draw")
+    state(page, "Drawing")
+    seen = {step(page)}
+    while len(seen) < 4:
+        page.wait_for_timeout(60)
+        seen.add(step(page))
+    SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+    page.screenshot(path=SCREENSHOTS / "drawing.png")
+    state(page, "Done")
+    page.screenshot(path=SCREENSHOTS / "done.png")
+    for kind in ("SVG", "PNG"):
+        with page.expect_download() as download:
+            page.get_by_role("link", name=kind).first.click()
+        data = Path(download.value.path()).read_bytes()
+        assert data.startswith(b"<?xml" if kind == "SVG" else b"\x89PNG")
+    expect(page.locator("#gallery img, #gallery canvas").first).to_be_visible()
+    assert first_s < 5  # a benchmark measures it; here, only that it is not broken
+
+
+def test_a_reload_in_mid_job_comes_back_to_it(page: Page) -> None:
+    draw(page, "a sailboat", Steps=20_000)
+    state(page, "Drawing")
+    page.wait_for_timeout(500)
+    page.reload()
+    state(page, "Drawing")
+    before = step(page)
+    page.wait_for_function(
+        f"() => Number(/step (\\d+)/.exec(document.querySelector('#tray .figures').innerText)?.[1])"
+        f" > {before}"
+    )
+    page.get_by_role("button", name="Pause").click()
+    state(page, "Paused")
+    page.reload()
+    state(page, "Paused")
+    page.wait_for_function(f"() => ({DRAWN})() > 10_000")
+    page.get_by_role("button", name="Go on").click()
+    state(page, "Drawing")
+    page.fill("#prompt", "a blue fish")
+    page.press("#prompt", "Enter")
+    expect(page.locator("body")).to_contain_text(re.compile(r"from step \d+ on"))
+    page.get_by_role("button", name=re.compile("[Kk]eep")).first.click()
+    state(page, "Stopped")
+
+
+def test_pictures_go_in_and_come_back(page: Page, tmp_path: Path) -> None:
+    Image.new("RGB", (120, 80), "teal").save(tmp_path / "sea.png")
+    page.get_by_role("tab", name="Trace a picture").click()
+    page.click("#draw")
+    expect(page.locator("#messages")).to_contain_text("Begin from")
+    page.set_input_files('.zone[data-role="init"] input', tmp_path / "sea.png")
+    page.get_by_label("Steps", exact=True).first.fill("30")
+    page.click("#draw")
+    state(page, "Done")
+    page.reload()
+    state(page, "Done")
+    page.get_by_role("button", name="Use its settings").click()
+    zone = page.locator('.zone.given[data-role="init"] img')
+    assert zone.evaluate("image => [image.naturalWidth, image.naturalHeight]") == [120, 80]
+
+
+def test_the_page_can_be_used_in_the_dark_narrow_and_by_keyboard(
+    browser: Browser, link: list[str], page: Page
+) -> None:
+    page.emulate_media(color_scheme="dark")
+    page.set_viewport_size({"width": 390, "height": 800})
+    page.screenshot(path=SCREENSHOTS / "narrow.png")
+    wide = page.evaluate("document.documentElement.scrollWidth")
+    assert wide <= 390, "it scrolls sideways"
+    page.focus("#prompt")
+    page.keyboard.type("고양이")
+    page.keyboard.press("Control+Enter")
+    state(page, "Drawing")
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement !== document.body")
+
+
+def test_a_link_works_once_and_without_one_the_page_says_what_to_do(
+    browser: Browser, link: list[str]
+) -> None:
+    url = subprocess.run(link, check=True, capture_output=True, text=True).stdout.strip()
+    for use, phase in (("first", "ready"), ("again", "refused")):
+        context = browser.new_context()
+        page = context.new_page()
+        page.goto(url)
+        expect(page.locator("#link")).to_have_attribute("data-phase", phase, timeout=PATIENCE_MS)
+        assert use == "first" or "limner open" in page.locator("body").inner_text()
+        context.close()
+    context = browser.new_context()
+    page = context.new_page()
+    page.goto(url.partition("#")[0])
+    expect(page.locator("#banner")).to_contain_text("limner serve --open")
+    context.close()
