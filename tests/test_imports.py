@@ -11,6 +11,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 BACKEND, WIRE = ROOT / "backend" / "limner", ROOT / "shared" / "limner_wire"
+COMPUTING = {"torch", "torchvision", "open_clip", "numba", "limner.methods", "limner.worker"}
 WIRE_MODULES = {"zmq", "websockets", "limner.server", "limner.jobs", "limner.engine"}
 
 
@@ -55,6 +56,28 @@ def test_what_draws_knows_no_server(room: str) -> None:
             assert not within(name, WIRE_MODULES), f"{path}: {name}"
 
 
+@pytest.mark.parametrize("room", ["server", "jobs", "engine/base", "engine/zeromq", "client"])
+def test_the_server_does_not_wait_for_torch(room: str) -> None:
+    """What the server imports, and what that imports, and so on: none of it computes."""
+    every = {module_name(path): path for root in (BACKEND, WIRE) for path in files(root)}
+    start = "limner." + room.replace("/", ".")
+    todo = [name for name in every if name == start or name.startswith(start + ".")]
+    seen: set[str] = set()
+    assert todo
+    while todo:
+        name = todo.pop()
+        seen.add(name)
+        for other in imports(every[name]):
+            assert not within(other, COMPUTING), f"{name} imports {other}"
+            todo += [other] if other in every and other not in seen else []
+
+
+def module_name(path: Path) -> str:
+    root = BACKEND if path.is_relative_to(BACKEND) else WIRE
+    parts = path.relative_to(root.parent).with_suffix("").parts
+    return ".".join(parts).removesuffix(".__init__")
+
+
 def test_weights_are_read_in_one_place() -> None:
     """Nothing that can run code from a file is called outside `models.loading` (server.md A33)."""
     banned = {"torch.load", "pickle.load", "pickle.loads", "eval", "exec", "marshal.loads"}
@@ -71,13 +94,7 @@ def test_weights_are_read_in_one_place() -> None:
 
 
 def test_no_import_cycles() -> None:
-    modules = {
-        ".".join(path.relative_to(root.parent).with_suffix("").parts).removesuffix(
-            ".__init__"
-        ): path
-        for root in (BACKEND, WIRE)
-        for path in files(root)
-    }
+    modules = {module_name(path): path for root in (BACKEND, WIRE) for path in files(root)}
     edges = {
         name: {n for n in top_level_imports(path) if n in modules and n != name}
         for name, path in modules.items()
