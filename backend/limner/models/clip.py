@@ -6,23 +6,34 @@ pictures in [0, 1] at its own input size; how they are cut out of a drawing is `
 
 from __future__ import annotations
 
+import functools
 import json
 import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
-import open_clip
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from limner.models import conv_tower  # noqa: F401  (registers the starter's tower with timm)
 from limner.models.catalog import WORDS, Installed, find
 from limner.models.loading import read_weights
 from limner_wire.errors import ErrorCode, LimnerError
 
 TOKENS, TOKEN_ROWS = "token_embedding.weight", "token_embedding.rows"
+
+
+@functools.cache
+def library() -> Any:
+    """open_clip, with Limner's own towers; it takes seconds to import, so nobody does before the
+    first network is needed."""
+    import open_clip
+
+    from limner.models import conv_tower  # noqa: F401  (registers them with timm)
+
+    return open_clip
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +58,7 @@ class Clip:
         source = f"local-dir:{model.folder}"
         try:
             with quietly():
-                network = open_clip.create_model(source, load_weights=False)
+                network = library().create_model(source, load_weights=False)
             network.load_state_dict(unpacked(read_weights(model.weights), network), strict=True)
         except (RuntimeError, ValueError, KeyError) as problem:
             reason = str(problem).splitlines()[0]
@@ -61,7 +72,7 @@ class Clip:
         self.recipe = dict(model.card.get("recipe", {}))
         self._network: nn.Module = network.to(device, memory_format=torch.channels_last).eval()
         self._network.requires_grad_(False)
-        self._tokenize = open_clip.get_tokenizer(source)
+        self._tokenize = library().get_tokenizer(source)
         visual = network.visual
         side = visual.image_size
         self.size_px = int(side[0] if isinstance(side, tuple | list) else side)

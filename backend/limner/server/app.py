@@ -22,7 +22,7 @@ from limner import __version__
 from limner.engine.base import Engine
 from limner.jobs.store import Store
 from limner.server import pages
-from limner.server.connection import Guarded, converse
+from limner.server.connection import CLOSE_S, Guarded, converse
 from limner.server.gate import (
     LOOPBACK,
     Keys,
@@ -40,6 +40,7 @@ log = logging.getLogger(__name__)
 
 LIVE = "/live"
 TIDY_S = 60.0
+PING_S = 20.0  # between two, and for the answer to each
 QUIET = logging.getLogger("limner.websockets")
 QUIET.setLevel(logging.CRITICAL)  # strangers' broken requests are no news
 
@@ -129,7 +130,8 @@ class Server:
                 self._converse, self._settings.host, port, ssl=self._tls, compression=None,
                 subprotocols=[Subprotocol(SUBPROTOCOL)], select_subprotocol=_subprotocol,
                 process_request=self._answer, server_header=None, logger=QUIET,
-                open_timeout=limits.HELLO_S, close_timeout=2.0, max_size=limits.BINARY_BYTES,
+                open_timeout=limits.HELLO_S, close_timeout=CLOSE_S, ping_interval=PING_S,
+                ping_timeout=PING_S, max_size=limits.BINARY_BYTES,
                 create_connection=Guarded,
             )  # fmt: skip
         except OSError as problem:
@@ -140,7 +142,10 @@ class Server:
     async def _tidy(self) -> None:
         while True:
             await asyncio.sleep(TIDY_S)
-            self.hub.make_room()
+            try:
+                self.hub.tidy()
+            except LimnerError as problem:
+                log.error("%s", problem)
 
     # --- one request ------------------------------------------------------------------------
 

@@ -15,6 +15,7 @@ from typing import Any
 
 from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed
+from websockets.protocol import State
 
 from limner.server.gate import Bucket, Keys, Refusal
 from limner.server.hub import Hub
@@ -28,6 +29,9 @@ log = logging.getLogger(__name__)
 
 REQUESTS_A_S, REQUESTS_AT_ONCE = 50.0, 200.0
 FRAMES_A_S, FRAMES_AT_ONCE = 1_000.0, 5_000.0  # of the websocket, pings and parts too
+
+STALLED_S = 20.0  # as long as for the answer to a ping
+CLOSE_S = 2.0
 
 BROKEN, POLICY, TOO_BIG, LATER = 1007, 1008, 1009, 1013
 UNAUTHORISED, WRONG_VERSION, TOO_SLOW, TOO_MANY = 4401, 4406, 4408, 4429
@@ -47,6 +51,21 @@ class Guarded(ServerConnection):
             self.send_data()
             return
         super().process_event(event)
+
+    async def drain(self) -> None:
+        """Wait until the other side takes what waits; end the connection if it takes none of it.
+
+        Pings and the closing word wait here too, behind whatever is not taken.
+        """
+        while self.paused:
+            is_open, waiting = self.state is State.OPEN, self.transport.get_write_buffer_size()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(STALLED_S if is_open else CLOSE_S):
+                    await super().drain()
+                    return
+            if not is_open or self.transport.get_write_buffer_size() >= waiting:
+                self.transport.abort()
+        await super().drain()
 
 
 class Refused(Exception):

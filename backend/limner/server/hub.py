@@ -72,12 +72,27 @@ class Hub:
         """Save what runs, and end."""
         await self.engine.stop()
         await asyncio.sleep(0)  # what the engine said last is heard
+        self.known.set()  # who still waits to be greeted waits for nothing
+        if (job := self.store.job(self._running)) is not None and not job.is_over:
+            self._take_back_changes(job)
 
     def make_room(self) -> None:
         """Forget the oldest results if there is too little room, and say so."""
         gone = self.store.make_room(self.quota_bytes, limits.BLOB_IDLE_S)
         for start in range(0, len(gone), FORGOTTEN_AT_ONCE):
             self.tell_forgotten(gone[start : start + FORGOTTEN_AT_ONCE], "room")
+
+    def tidy(self) -> None:
+        """Make room, and end what ended while there was none to write it down.
+
+        Raises:
+            LimnerError: DISK_FULL.
+        """
+        self.make_room()
+        for job in self.store.unfinished():
+            if job.state in ("loading", "running") and job.id != self._running:
+                words = "The disk was full while this was drawn."
+                self._fail(job.id, LimnerError(ErrorCode.DISK_FULL, words, "Draw it again."))
 
     def tell_forgotten(self, jobs: list[Job], why: str) -> None:
         """Tell everyone whose they were that some jobs are no more."""
@@ -137,6 +152,8 @@ class Hub:
             self.record(message, state=message.state, result=bytes(frame))
         elif isinstance(message, messages.State):
             self.record(message, state=message.state)
+            if len(self.queue):
+                self._make_way()
         else:
             if isinstance(message, messages.Adjusted | messages.Failed) and self._unheard:
                 self._unheard.popleft()  # they are heard in order
@@ -144,12 +161,19 @@ class Hub:
 
     def _over(self, job: str) -> None:
         self._running, self._free, self._leaving = "", True, False
-        self._unheard.clear()
         found = self.store.job(job)
-        if found is not None and not found.is_over and found.state not in ("paused", "queued"):
-            self._fail(job, LimnerError(ErrorCode.INTERNAL, "The drawing ended without a result."))
-        self.make_room()
-        self._next()
+        try:
+            if found is None or found.is_over:
+                self.viewers.settle(job)
+            elif found.state in ("paused", "queued"):
+                self._take_back_changes(found)
+            else:
+                words = "The drawing ended without a result."
+                self._fail(job, LimnerError(ErrorCode.INTERNAL, words))
+            self.make_room()
+        finally:  # a full disk stops no other job
+            self._unheard.clear()
+            self._next()
 
     def _lost(self, lost: Lost) -> None:
         log.warning("%s", lost.why)
@@ -158,10 +182,11 @@ class Hub:
         if self.known.is_set() or not lost.is_replaced:
             self._tell_facts()
         job = self.store.job(running)
-        if job is None or job.is_over or job.state == "queued":
+        if job is None or job.is_over:
+            self._unheard.clear()
             return
         self._take_back_changes(job)
-        if job.state == "paused":
+        if job.state == "paused" or job.id in self.queue:
             return
         if self.store.died(job.id) < DEATHS:
             self._put_back(job, "The worker died; another takes over.")
@@ -200,9 +225,9 @@ class Hub:
         if result:
             body.pop("about")  # it stands in the result
         seq = self.store.record(job, body, state=state, result=result or None)
-        if state in messages.ENDED:
-            self.viewers.settle(job)
         self.viewers.tell(job, as_told({**body, "seq": seq}, result))
+        if state in messages.ENDED:
+            self.viewers.dismiss(job)
 
     def saved_step(self, job: str) -> int:
         """The step from which a job would go on."""
@@ -344,8 +369,6 @@ class Hub:
         if not self._has(job):
             raise LimnerError(ErrorCode.BUSY, "Only a drawing that runs can be paused.")
         self.engine.command(messages.Pause(job.id))
-        if len(self.queue):
-            self._make_way()
 
     def resume(self, job: Job) -> None:
         """Let a job that is not over go on, if it is held."""

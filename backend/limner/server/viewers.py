@@ -75,6 +75,12 @@ class Viewers:
         heads = (live.head for live in self._newest.get(job, {}).values())
         return max((head.step for head in heads if head is not None), default=0)
 
+    def dismiss(self, job: str) -> None:
+        """The job is over, and all who watched it know."""
+        self.settle(job)
+        for peer in self._peers.pop(job, {}):
+            peer.forget(job)
+
     def settle(self, job: str, kinds: Iterable[str] = ()) -> None:
         """The newest of these kinds counts no more; without any, the job is over."""
         if not kinds:

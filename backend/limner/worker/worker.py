@@ -21,6 +21,7 @@ from dataclasses import dataclass
 import torch
 
 from limner.engine.order import Order
+from limner.models import clip
 from limner.worker.control import Control
 from limner.worker.facts import facts
 from limner.worker.loop import Run, Task
@@ -117,6 +118,7 @@ class Worker:
             torch.AcceleratorError: if the device is lost; the process is of no more use.
         """
         self._tell([b"ready", json.dumps(facts(self._shelf.device)).encode()])
+        clip.library()  # the artist is still typing
         while (job := self._queue.get()) is not None and not self._stopping:
             self._one(job)
 
