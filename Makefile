@@ -10,13 +10,26 @@ else
 BIN := .venv/bin
 endif
 
-.PHONY: setup draw test check bench corpus clean
+.PHONY: setup draw test security faults check bench corpus clean
 
 setup: .venv/ready
 draw: .venv/ready
 	@$(BIN)/limner draw "$(PROMPT)" --out "$(OUT)" $(ARGS)
 test: .venv/ready-to-test
 	$(BIN)/python -m pytest $(ARGS)
+# The forty attack cases and the faults, each with a table; at full strength, a few minutes.
+security: export LIMNER_FUZZ ?= 1000000
+security: export LIMNER_TRIES ?= 10000
+security: export LIMNER_SUBMITS ?= 10000
+security: export LIMNER_CHANGES ?= 2500
+security: .venv/ready-to-test
+	$(BIN)/python -m pytest tests/security --table $(ARGS)
+faults: export LIMNER_KILLS ?= 100
+faults: export LIMNER_SOAK_JOBS ?= 1000
+faults: export LIMNER_CONNECTIONS ?= 10000
+faults: export LIMNER_NOISE ?= 10000
+faults: .venv/ready-to-test
+	$(BIN)/python -m pytest tests/faults --table $(ARGS)
 check: .venv/ready-to-test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .

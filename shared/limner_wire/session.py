@@ -180,6 +180,8 @@ class Session:
         watched.seq = message.seq
         if isinstance(message, messages.State | messages.Done):
             watched.ended = message.state in messages.ENDED
+            if watched.ended:
+                watched.shown.clear()  # no step builds on them any more
         return True
 
     def _whole(self, heard: Heard, message: messages.StrokesFrame) -> Heard | None:
@@ -258,7 +260,7 @@ class Session:
         if message.t not in messages.LATEST_WINS or not message.seq:
             return
         watched = self.watched.get(message.job)
-        if watched is not None and heard.strokes is not None:
+        if watched is not None and not watched.ended and heard.strokes is not None:
             watched.shown[message.seq] = heard.strokes
             if len(watched.shown) > CREDIT_MAX:
                 del watched.shown[next(iter(watched.shown))]

@@ -8,14 +8,12 @@ import signal
 from collections.abc import Awaitable, Callable
 
 import psutil
-import pytest
 import torch
-import zmq
 from engines import JOB, Driver, submit
 
 from limner.engine.base import Kept, Lost, Over, Ready, Said
 from limner.engine.inprocess import InProcess
-from limner.engine.zeromq import ZeroMQ, _address
+from limner.engine.zeromq import ZeroMQ
 from limner_wire import messages as m
 
 Play = Callable[[Driver], Awaitable[None]]
@@ -106,33 +104,3 @@ def test_stopping_saves_the_job_and_leaves_no_process() -> None:
     assert not psutil.pid_exists(pids[0])
     assert any(isinstance(e, Kept) and e.what == "checkpoint" for e in driver.heard)
     assert Over(JOB) not in driver.heard
-
-
-@pytest.mark.parametrize("key", ["none", "wrong", "another"])
-def test_a_stranger_gets_no_word_in(key: str) -> None:
-    """A38: without CURVE, with a wrong server key, and with a key of its own."""
-
-    async def play(driver: Driver) -> None:
-        engine = driver.engine
-        assert isinstance(engine, ZeroMQ)
-        (server, _), _ = engine._keys
-        context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
-        push, dealer = context.socket(zmq.PUSH), context.socket(zmq.DEALER)
-        for socket in (push, dealer):
-            socket.linger = 0
-            if key != "none":
-                public, secret = zmq.curve_keypair()
-                socket.curve_publickey, socket.curve_secretkey = public, secret
-                socket.curve_serverkey = server if key == "another" else zmq.curve_keypair()[0]
-        push.connect(_address(engine._results))
-        dealer.connect(_address(engine._commands))
-        push.send_multipart([b"worker 1", b"over", JOB.encode()])
-        dealer.send_multipart([b"beat", b"{}"])
-        await asyncio.sleep(1.0)
-        assert dealer.poll(0) == 0
-        assert [type(event) for event in driver.heard] == [Ready]
-        driver.order(submit(5))
-        await driver.over()
-        context.destroy(linger=0)
-
-    assert driven(play).done()

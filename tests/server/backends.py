@@ -1,4 +1,4 @@
-"""A real server on a free port, front ends that speak the real protocol, and an engine on strings."""
+"""A real server on a free port, front ends with the real protocol, and an engine on strings."""
 
 from __future__ import annotations
 
@@ -91,8 +91,8 @@ class Puppet:
         head, buffers = strokes_frame(self.job, step, 2.0)
         self.hear(Kept(self.job, "frame", step, encode(head.json(), buffers)))
 
-    def done(self, state: str = "done") -> None:
-        files = [Buffer("svg", "u8", (6,), b"<svg/>"), Buffer("png", "u8", (4,), b"\x89PNG")]
+    def done(self, state: str = "done", png: bytes = b"\x89PNG") -> None:
+        files = [Buffer("svg", "u8", (6,), b"<svg/>"), Buffer("png", "u8", (len(png),), png)]
         head = m.Done(self.job, 0, {"prompt": "a cat", "seed": 0}, state, 6)
         self.hear(Said(head, encode(head.json(), files, RESULT_BYTES)))
         self.hear(Over(self.job))

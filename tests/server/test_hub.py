@@ -1,4 +1,4 @@
-"""The life of jobs, with a real server, a real store, real connections, and an engine on strings."""
+"""The life of jobs, with a real server, store and connections, and an engine on strings."""
 
 from __future__ import annotations
 
@@ -175,6 +175,8 @@ def test_what_is_adjusted_in_the_queue_is_done_from_the_first_step(folder: Path)
         change = {"prompt": "a dog"}
         adjusted = await one.answer(m.Adjust(second.job, change), m.Adjusted)
         assert adjusted.step == 1
+        newest = (await one.answer(m.ListJobs(), m.Jobs)).jobs[0]
+        assert newest["job"] == second.job and newest["prompt"] == "a dog"
         engine.done()
         await one.hear(m.Done)
         assert engine.orders[-1].adjusted == ((1, change),)
@@ -322,8 +324,10 @@ def test_guests_see_their_own_and_the_owner_sees_all(folder: Path) -> None:
             await ada.answer(theirs, m.State, state="queued")
             jobs = await ada.answer(m.ListJobs(), m.Jobs)
             assert [job["job"] for job in jobs.jobs] == [theirs.job]
-            for asked in (m.Watch(mine.job), m.Cancel(mine.job), m.Describe(mine.job),
-                          m.Fetch(mine.job), m.Forget(mine.job), mine, m.Invite("eve")):  # fmt: skip
+            for asked in (
+                m.Watch(mine.job), m.Cancel(mine.job), m.Describe(mine.job),
+                m.Fetch(mine.job), m.Forget(mine.job), mine, m.Invite("eve"),
+            ):  # fmt: skip
                 assert (await ada.answer(asked, m.Failed)).code == "forbidden"
             key = ada.session.welcome.session if ada.session.welcome else ""
         async with front(server, session=Session("page/1", ticket=key)) as again:

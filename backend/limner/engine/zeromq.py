@@ -43,6 +43,7 @@ STABLE_S = 10.0  # a worker that was ready for so long was a good one
 HANGS_AFTER_S = 60.0  # without a step, while it should be running
 PATIENCE_S = 5.0  # from asking to end to ending
 LOOK_S = 0.2
+LAST_WORDS_MS = 50  # that a worker which has ended may still be heard
 _WAKE = "inproc://limner-commands"
 
 
@@ -94,7 +95,7 @@ class ZeroMQ:
             with contextlib.suppress(asyncio.CancelledError):
                 await self._supervising
         self._outgoing.send_multipart([b"stop"])
-        await self._end(asked=True)
+        await self._end(asked=bool(self._ready_at))  # one that starts has nothing to save
         self._outgoing.send_multipart([b"bridge ends"])
         await asyncio.to_thread(self._bridge.join)
         self._auth.stop()
@@ -201,12 +202,12 @@ class ZeroMQ:
                     is_there = True
                     self._loop.call_soon_threadsafe(self._beat, beat)
             if self._results in ready:
-                who, *word = self._results.recv_multipart()
-                if who == name:
-                    self._tell(word)
+                self._take(name)
             if incoming in ready:
                 parts = incoming.recv_multipart()
                 if parts == [b"bridge ends"]:
+                    while self._results.poll(LAST_WORDS_MS):  # as the state of the job is one
+                        self._take(name)
                     break
                 if parts[0] == b"new worker":  # what waited was for the one before
                     name, is_there = parts[1], False
@@ -216,6 +217,12 @@ class ZeroMQ:
             while waiting and is_there:
                 self._commands.send_multipart([name, *waiting.popleft()], copy=False)
         incoming.close()
+
+    def _take(self, name: bytes) -> None:
+        """Pass on a result, if it is of the worker that counts."""
+        who, *word = self._results.recv_multipart()
+        if who == name:
+            self._tell(word)
 
     def _tell(self, parts: list[bytes]) -> None:
         try:

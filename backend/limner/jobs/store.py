@@ -20,12 +20,13 @@ from pathlib import Path
 from typing import Any
 
 from limner_wire.errors import ErrorCode, LimnerError
+from limner_wire.limits import IMAGE_BYTES
 from limner_wire.messages import ENDED
 
 SCHEMA = """
 CREATE TABLE jobs (
     id TEXT PRIMARY KEY, user TEXT NOT NULL, client TEXT NOT NULL,
-    method TEXT NOT NULL, request TEXT NOT NULL, state TEXT NOT NULL,
+    method TEXT NOT NULL, request TEXT NOT NULL, prompt TEXT NOT NULL, state TEXT NOT NULL,
     seq INTEGER NOT NULL DEFAULT 0, step INTEGER NOT NULL DEFAULT 0,
     deaths INTEGER NOT NULL DEFAULT 0,
     created REAL NOT NULL, ended REAL
@@ -57,6 +58,7 @@ CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
 """
 VERSION = 1
 PATIENCE_S = 5.0  # for another process to let go of the file
+LOOSE_BYTES = 4 * IMAGE_BYTES  # of inputs of no job
 Clock = Callable[[], float]
 
 
@@ -68,6 +70,7 @@ class Job:
         user: whose it is; nothing for the owner of this machine.
         client: the front end that it came from.
         request: the submit message as JSON.
+        prompt: its words, as they were last adjusted.
         seq: the number of its last durable event.
         deaths: how often in a row its worker died before it got anywhere.
         created, ended: seconds since 1970, for people.
@@ -78,6 +81,7 @@ class Job:
     client: str
     method: str
     request: dict[str, Any]
+    prompt: str
     state: str
     seq: int
     step: int
@@ -103,6 +107,7 @@ class Store:
     path: Path | str
     now: Clock = time.time
     _db: sqlite3.Connection = field(init=False, repr=False)
+    _began: float = field(init=False)  # where the monotonic clock of `blobs.used` has its zero
 
     def __post_init__(self) -> None:
         self._db = sqlite3.connect(
@@ -118,10 +123,17 @@ class Store:
             self._db.execute(f"PRAGMA {pragma}")
         if found == 0:
             self._db.executescript(f"BEGIN; {SCHEMA} PRAGMA user_version={VERSION}; COMMIT;")
+        used = self._db.execute("SELECT coalesce(max(used), 0) FROM blobs").fetchone()[0]
+        self._began = time.monotonic() - used
 
     def close(self) -> None:
         """Close the file; whatever is in the log stays."""
         self._db.close()
+
+    def _use(self) -> float:
+        """The time by which inputs grow old: it stands still while the store is closed, and does
+        not jump when the wall's clock does."""
+        return time.monotonic() - self._began
 
     @contextlib.contextmanager
     def _write(self, *, certain: bool = False) -> Iterator[sqlite3.Connection]:
@@ -163,9 +175,9 @@ class Store:
             if db.execute("SELECT 1 FROM jobs WHERE id = ?", (job,)).fetchone():
                 return False
             db.execute(
-                "INSERT INTO jobs (id, user, client, method, request, state, created)"
-                " VALUES (?, ?, ?, ?, ?, 'queued', ?)",
-                (job, user, client, method, json.dumps(request), self.now()),
+                "INSERT INTO jobs (id, user, client, method, request, prompt, state, created)"
+                " VALUES (?, ?, ?, ?, ?, ?, 'queued', ?)",
+                (job, user, client, method, json.dumps(request), _prompt(request), self.now()),
             )
             for sha in inputs:
                 try:
@@ -187,6 +199,8 @@ class Store:
                 raise KeyError(job)
             seq = int(row["seq"]) + 1
             db.execute("UPDATE jobs SET seq = ? WHERE id = ?", (seq, job))
+            if words := _prompt(body):
+                db.execute("UPDATE jobs SET prompt = ? WHERE id = ?", (words, job))
             if state is not None:
                 ended = self.now() if state in ENDED else None
                 db.execute(
@@ -228,7 +242,7 @@ class Store:
         """Jobs that are not over, the oldest first: what a start of the server takes up again."""
         marks = ",".join("?" * len(ENDED))
         rows = self._db.execute(
-            f"SELECT * FROM jobs WHERE state NOT IN ({marks}) ORDER BY created, rowid",  # noqa: S608
+            f"SELECT * FROM jobs WHERE state NOT IN ({marks}) ORDER BY rowid",  # noqa: S608
             sorted(ENDED),
         )
         return [_job(row) for row in rows]
@@ -292,13 +306,13 @@ class Store:
             db.execute(
                 "INSERT INTO blobs VALUES (?, ?, ?, ?)"
                 " ON CONFLICT (sha256) DO UPDATE SET used = excluded.used",
-                (sha256, mime, data, self.now()),
+                (sha256, mime, data, self._use()),
             )
 
     def has_blob(self, sha256: str) -> bool:
         """Whether an input is here; it then is as good as new."""
         with self._write() as db:
-            found = db.execute("UPDATE blobs SET used = ? WHERE sha256 = ?", (self.now(), sha256))
+            found = db.execute("UPDATE blobs SET used = ? WHERE sha256 = ?", (self._use(), sha256))
         return found.rowcount > 0
 
     def blob(self, sha256: str) -> tuple[str, bytes] | None:
@@ -331,7 +345,8 @@ class Store:
         return (pages - free) * page
 
     def make_room(self, quota_bytes: int, idle_s: float) -> list[Job]:
-        """Forget the oldest finished jobs until everything fits; inputs of no job go first.
+        """Forget the oldest finished jobs until everything fits; inputs of no job go first, if they
+        are old or so many that drawings would have to go for them.
 
         Args:
             quota_bytes: how much room there is.
@@ -342,8 +357,11 @@ class Store:
         """
         with self._write() as db:
             db.execute(
-                "DELETE FROM blobs WHERE used < ? AND sha256 NOT IN (SELECT sha256 FROM inputs)",
-                (self.now() - idle_s,),
+                "DELETE FROM blobs WHERE sha256 IN (SELECT sha256 FROM ("
+                "  SELECT sha256, used, sum(length(data)) OVER (ORDER BY used DESC, rowid) AS bytes"
+                "  FROM blobs WHERE sha256 NOT IN (SELECT sha256 FROM inputs))"
+                " WHERE used < ? OR bytes > ?)",
+                (self._use() - idle_s, LOOSE_BYTES),
             )
         gone = []
         while self.size_bytes() > quota_bytes:
@@ -371,8 +389,13 @@ class Store:
         return bool(self._db.execute("PRAGMA integrity_check").fetchone()[0] == "ok")
 
 
+def _prompt(message: dict[str, Any]) -> str:
+    return str(message.get("params", {}).get("prompt", ""))
+
+
 def _job(row: sqlite3.Row) -> Job:
     return Job(
         row["id"], row["user"], row["client"], row["method"], json.loads(row["request"]),
-        row["state"], row["seq"], row["step"], row["deaths"], row["created"], row["ended"],
+        row["prompt"], row["state"], row["seq"], row["step"], row["deaths"], row["created"],
+        row["ended"],
     )  # fmt: skip

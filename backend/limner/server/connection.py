@@ -34,6 +34,7 @@ STALLED_S = 20.0  # as long as for the answer to a ping
 CLOSE_S = 2.0
 
 BROKEN, POLICY, TOO_BIG, LATER = 1007, 1008, 1009, 1013
+REASON_BYTES = 120
 UNAUTHORISED, WRONG_VERSION, TOO_SLOW, TOO_MANY = 4401, 4406, 4408, 4429
 
 
@@ -147,7 +148,7 @@ async def _serve(socket: ServerConnection, hub: Hub, keys: Keys, peer: Peer) -> 
         async with asyncio.TaskGroup() as both:
             tasks = [both.create_task(work(socket, peer)) for work in (_write, _let_go)]
             with contextlib.suppress(ConnectionClosed):
-                await _read(socket, requests)
+                await _read(socket, requests, peer)
             for task in tasks:
                 task.cancel()
     finally:
@@ -159,6 +160,7 @@ async def _write(socket: ServerConnection, peer: Peer) -> None:
     with contextlib.suppress(ConnectionClosed):  # the reader ends by it too
         while True:
             await socket.send(await peer.outbox.next())
+    peer.outbox.close()
 
 
 async def _let_go(socket: ServerConnection, peer: Peer) -> None:
@@ -166,7 +168,7 @@ async def _let_go(socket: ServerConnection, peer: Peer) -> None:
     await socket.close(LATER, "too slow; come back and watch again")
 
 
-async def _read(socket: ServerConnection, requests: Requests) -> None:
+async def _read(socket: ServerConnection, requests: Requests, peer: Peer) -> None:
     bucket = Bucket(REQUESTS_A_S, REQUESTS_AT_ONCE)
     async for data in socket:
         if isinstance(data, str) and len(data.encode()) > limits.TEXT_BYTES:
@@ -176,12 +178,18 @@ async def _read(socket: ServerConnection, requests: Requests) -> None:
             message, part = _heard(data)
             if not isinstance(message, messages.Ack | messages.Blob):
                 await bucket.taken()
+                await peer.outbox.light()
             requests.take(message, part)
         except messages.UnknownType as problem:
             requests.refuse(LimnerError(ErrorCode.UNKNOWN_TYPE, str(problem)))
         except WireError as problem:
-            await socket.close(BROKEN, str(problem)[:100])
+            await socket.close(BROKEN, _short(str(problem)))
             return
+
+
+def _short(reason: str) -> str:
+    """As much of a reason as a close frame can carry."""
+    return reason.encode()[:REASON_BYTES].decode("utf-8", "ignore")
 
 
 def _heard(data: str | bytes) -> tuple[messages.Message, Any]:

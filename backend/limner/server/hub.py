@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 from collections import deque
 from typing import Any
 
@@ -32,6 +33,7 @@ log = logging.getLogger(__name__)
 
 DEATHS = 3  # in a row, then the job is poison
 FORGOTTEN_AT_ONCE = 500  # in one message
+CHANGES = 256  # that a worker has not made yet
 
 
 class Hub:
@@ -264,12 +266,12 @@ class Hub:
         submit = messages.read(job.request, messages.Submit)
         blobs = {role: self.store.blob(sha) for role, sha in submit.inputs.items()}
         step, saved = self.store.last_checkpoint(job.id) or (0, b"")
-        changes = [
-            (event["step"], event["params"])
-            for event in self.store.events(job.id)
-            if event["t"] == "adjusted" and event["step"] > step
-        ]
-        return Order(submit, {r: b for r, b in blobs.items() if b is not None}, saved, changes)
+        changes: dict[int, dict[str, Any]] = {}  # one for each step, however many there were
+        for event in self.store.events(job.id):
+            if event["t"] == "adjusted" and event["step"] > step:
+                changes[event["step"]] = changes.get(event["step"], {}) | event["params"]
+        found = {role: blob for role, blob in blobs.items() if blob is not None}
+        return Order(submit, found, saved, sorted(changes.items()))
 
     def tell_positions(self) -> None:
         """Tell those who wait how many come before them."""
@@ -317,10 +319,13 @@ class Hub:
             raise LimnerError(ErrorCode.BAD_INPUT, words, "Give it one.")
         models = sorted(m["name"] for m in self.facts["models"])
         for name in submit.models:
-            if name.partition("@")[0] not in models:
+            own, at, weight = name.partition("@")
+            if own not in models:
                 words = f"There is no model {name!r} on this machine."
                 hint = f"There are: {', '.join(models)}."
                 raise LimnerError(ErrorCode.UNKNOWN_MODEL, words, hint)
+            if at and not _is_weight(weight):  # else the worker would take all of it for a name
+                raise LimnerError(ErrorCode.BAD_INPUT, "A model's weight must be above 0.")
 
     def _make_way(self) -> None:
         """A paused job does not hold the device while another waits."""
@@ -382,16 +387,26 @@ class Hub:
         """Change settings from the next step on, or from the step that the job will begin with.
 
         Raises:
-            LimnerError: BAD_INPUT.
+            LimnerError: BAD_INPUT; QUOTA if too many wait to be made.
         """
         method = next(m for m in self.facts["methods"] if m["name"] == job.method)
         check_adjustment(method["schema"], change)
         if self._has(job):
+            if len(self._unheard) >= CHANGES:
+                words = f"{CHANGES} changes of this drawing wait to be made already."
+                raise LimnerError(ErrorCode.QUOTA, words, "Let it go on first.")
             self._unheard.append(change)
             self.engine.command(messages.Adjust(job.id, change))
         else:
             step = self.saved_step(job.id) + 1
             self.record(messages.Adjusted(job.id, 0, step, change))
+
+
+def _is_weight(text: str) -> bool:
+    try:
+        return 0 < float(text) < math.inf
+    except ValueError:
+        return False
 
 
 def as_told(body: dict[str, Any], result: bytes | None) -> str | bytes:

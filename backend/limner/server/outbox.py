@@ -17,6 +17,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 
 MOST_WAITING = 256  # durable messages
+MOST_BYTES = 16 * 2**20  # of them; a front end with more is not heard until it has read some
 
 Wire = str | bytes
 
@@ -37,6 +38,8 @@ class Outbox:
         self._under_way: dict[tuple[str, int], int] = {}
         self._credit = self._most = credit
         self._waiting = asyncio.Event()
+        self._bytes, self._is_closed, self._is_light = 0, False, asyncio.Event()
+        self._is_light.set()
         self.overflowed = asyncio.Event()
         self._asked_for = 0  # of those in order, however many
         self.conflated = 0
@@ -47,13 +50,31 @@ class Outbox:
             self.overflowed.set()
             return
         self._ordered.append(message)
+        self._weigh(len(message))
         self._waiting.set()
 
     def replay(self, messages: Sequence[Wire]) -> None:
         """Messages that the front end asked for, which may be many."""
         self._ordered.extend(messages)
         self._asked_for += len(messages)
+        self._weigh(sum(map(len, messages)))
         self._waiting.set()
+
+    def _weigh(self, more: int) -> None:
+        self._bytes += more
+        if self._bytes > MOST_BYTES and not self._is_closed:
+            self._is_light.clear()
+        else:
+            self._is_light.set()
+
+    async def light(self) -> None:
+        """Return when there is room for more answers."""
+        await self._is_light.wait()
+
+    def close(self) -> None:
+        """Nobody reads any more: nobody needs to wait for that."""
+        self._is_closed = True
+        self._is_light.set()
 
     def offer(self, job: str, kind: str, seq: int, frame: Wire | Callable[[], Wire]) -> None:
         """A frame, in place of the last of its kind that has not been sent."""
@@ -82,7 +103,9 @@ class Outbox:
         while True:
             if self._ordered:
                 self._asked_for = max(0, self._asked_for - 1)
-                return self._ordered.popleft()
+                message = self._ordered.popleft()
+                self._weigh(-len(message))
+                return message
             if self._latest and self._credit > 0:
                 (job, kind), (seq, frame) = next(iter(self._latest.items()))
                 del self._latest[job, kind]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from itertools import accumulate
 from typing import Any
 
 from limner.jobs.store import Job
@@ -11,8 +12,8 @@ from limner.server.hub import Hub, as_told
 from limner.server.peer import Peer
 from limner_wire import messages as m
 from limner_wire.errors import ErrorCode, LimnerError
-from limner_wire.frames import Buffer, Bytes, encode
-from limner_wire.limits import RESULT_BYTES
+from limner_wire.frames import Buffer, Bytes, encode, encode_text
+from limner_wire.limits import ANSWER_BYTES, RESULT_BYTES
 
 COMMANDS = (m.Cancel, m.Pause, m.Resume, m.Adjust)
 
@@ -69,7 +70,7 @@ class Requests:
             case m.Adjust():
                 hub.adjust(self._unfinished(message.job), message.params)
             case m.ListJobs():
-                peer.tell(m.Jobs(tuple(_row(job) for job in self._jobs(message))))
+                peer.tell(m.Jobs(_as_many_as_fit([_row(job) for job in self._jobs(message)])))
             case m.Describe():
                 peer.tell(self._described(self._job(message.job)))
             case m.Fetch():
@@ -113,6 +114,8 @@ class Requests:
     def _submit(self, submit: m.Submit) -> None:
         if self._hub.store.job(submit.job) is None:
             self._hub.submit(submit, (self._peer.user, self._peer.client))
+        else:
+            self._job(submit.job)
         if submit.watch:
             self._watch(m.Watch(submit.job))
 
@@ -191,11 +194,17 @@ class Requests:
         self._peer.tell(m.Invited(self._keys.ticket(time.monotonic(), guest)))
 
 
+def _as_many_as_fit(rows: list[dict[str, Any]]) -> tuple[dict[str, Any], ...]:
+    """The first of the rows, as far as one answer can carry them: prompts may be long."""
+    ends = accumulate(len(encode_text(row, ANSWER_BYTES).encode()) + 1 for row in rows)
+    return tuple(row for row, end in zip(rows, ends, strict=True) if end < ANSWER_BYTES - 100)
+
+
 def _row(job: Job) -> dict[str, Any]:
     """A job as lists show it."""
     params = job.request.get("params", {})
     return {
-        "job": job.id, "method": job.method, "prompt": str(params.get("prompt", "")),
+        "job": job.id, "method": job.method, "prompt": job.prompt,
         "state": job.state, "step": job.step, "total": params.get("steps", 0),
         "canvas": job.request.get("canvas", []), "client": job.client, "user": job.user,
         "created": job.created, "ended": job.ended or 0,
