@@ -84,10 +84,11 @@ def test_bad_input_is_refused_in_the_same_words(capsys: pytest.CaptureFixture[st
 def test_jobs_are_listed_shown_exported_and_deleted(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert run(["draw", "a green pear", *QUICK]) == 0
+    assert run(["draw", "a \x1b[31mgreen pear [/red]", *QUICK]) == 0
     job = str(listed(capsys)[0]["job"])
     assert run(["jobs", "list"]) == 0
-    assert job[:8] in (table := capsys.readouterr().out) and "a green pear" in table
+    assert job[:8] in (table := capsys.readouterr().out) and "green pear [/red]" in table
+    assert "\x1b[31m" not in table
     assert run(["jobs", "show", job[:6]]) == 0
     about = json.loads(capsys.readouterr().out)
     assert about["state"] == "done" and about["request"]["params"]["steps"] == 4

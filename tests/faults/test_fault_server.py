@@ -356,11 +356,12 @@ def test_f11_with_not_a_byte_left_the_queue_goes_on_when_there_is_room(folder: P
             engine.run()
             pages = server.store._db.execute("PRAGMA page_count").fetchone()[0]
             server.store._db.execute(f"PRAGMA max_page_count={pages}")
-            fill = "x" * 1900
-            while not one.of(m.Failed):
-                for _ in range(20):
-                    engine.hear(Said(m.Notice(first.job, 0, fill)))
-                await one.answer(m.Ping(1), m.Pong)
+            for size in (1000, 100, 0):
+                with pytest.raises(LimnerError):
+                    while True:
+                        server.store.record(second.job, {"t": "notice", "text": "x" * size})
+            engine.keep(10)
+            await one.hear(m.Failed)
             assert one.of(m.Failed)[0].code == "disk_quota"
             engine.ended("cancelled")
             await one.answer(m.Ping(2), m.Pong)
@@ -464,13 +465,14 @@ class Tireless(Puppet):
     def order(self, job: str, order: bytes) -> None:
         super().order(job, order)
         del self.orders[:-1], self.commands[:]
-        asyncio.get_running_loop().call_soon(self._work)
+        self._working = asyncio.create_task(self._work())
 
-    def _work(self) -> None:
+    async def _work(self) -> None:
         self.run()
         for step in range(1, 6):
             self.progress(step)
             self.frame(step)
+            await asyncio.sleep(0.001)
         self.keep(3)
         self.done()
 

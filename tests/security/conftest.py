@@ -26,9 +26,12 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def worker() -> InProcess:
+def worker() -> Iterator[InProcess]:
     """An engine with the real worker, for what must reach it."""
-    return InProcess(torch.device("cpu"))
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # several wait for each other where others compute too
+    yield InProcess(torch.device("cpu"))
+    torch.set_num_threads(threads)
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ from typing import Annotated, Any, TypeVar
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 from websockets.exceptions import ConnectionClosed
 
@@ -24,7 +25,7 @@ from limner_wire.session import Heard
 T = TypeVar("T")
 Job = Annotated[str, typer.Argument(help="its id, or the first letters of it")]
 Json = Annotated[bool, typer.Option("--json", help="print JSON, and nothing else")]
-SHOWN = 8  # letters of an id
+SHOWN, WORDS = 8, 50  # letters of an id, and of a prompt
 
 
 def register(app: typer.Typer, name: str) -> None:
@@ -55,7 +56,7 @@ def show_all(
     for job in jobs:
         asked = time.strftime("%Y-%m-%d %H:%M", time.localtime(job["created"]))
         step = f"{job['step']}/{job['total']}" if job["total"] else str(job["step"])
-        words = job["prompt"] if len(job["prompt"]) <= 50 else job["prompt"][:49] + "…"
+        words = escape(_plain(job["prompt"]))
         table.add_row(job["job"][:SHOWN], job["state"], step, job["method"], words, asked)
     Console().print(table)
 
@@ -138,6 +139,12 @@ def export(
     write_atomic(svg, bytes(heard.buffers["svg"].data))
     write_atomic(png, bytes(heard.buffers["png"].data))
     typer.echo(f"{svg} and {png.name}")
+
+
+def _plain(prompt: str) -> str:
+    """A prompt, perhaps a guest's, as it may stand on a terminal: one short line, no commands."""
+    words = "".join(c if c.isprintable() else "�" for c in prompt)
+    return words if len(words) <= WORDS else words[: WORDS - 1] + "…"
 
 
 def _with_backend(work: Callable[[Client], Awaitable[T]]) -> T:
