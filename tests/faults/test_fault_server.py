@@ -360,7 +360,7 @@ def test_f11_with_not_a_byte_left_the_queue_goes_on_when_there_is_room(folder: P
                 with pytest.raises(LimnerError):
                     while True:
                         server.store.record(second.job, {"t": "notice", "text": "x" * size})
-            engine.keep(10)
+            engine.keep(10, bytes(100_000))
             await one.hear(m.Failed)
             assert one.of(m.Failed)[0].code == "disk_quota"
             engine.ended("cancelled")

@@ -13,14 +13,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import math
 from collections import deque
 from typing import Any
 
 from limner import __version__
 from limner.engine.base import Engine, Event, Kept, Lost, Over, Ready, Said
 from limner.engine.order import Order
-from limner.jobs.check import check, check_adjustment
+from limner.jobs.check import check_adjustment, check_submit
 from limner.jobs.queue import Client, Queue
 from limner.jobs.store import Job, Store
 from limner.server.peer import Peer
@@ -287,7 +286,7 @@ class Hub:
         Raises:
             LimnerError: for whatever makes it none.
         """
-        self._check(submit)
+        check_submit(submit, self.facts["methods"], self.facts["models"], self.store.has_blob)
         self.queue.check(client)
         inputs = tuple(submit.inputs.values())
         self.store.add(submit.job, *client, submit.method, submit.json(), inputs)
@@ -296,36 +295,6 @@ class Hub:
         self.record(messages.State(submit.job, 0, "queued", ahead), state="queued")
         self._make_way()
         self._next()
-
-    def _check(self, submit: messages.Submit) -> None:
-        method = next((m for m in self.facts["methods"] if m["name"] == submit.method), None)
-        if method is None:
-            names = ", ".join(m["name"] for m in self.facts["methods"])
-            raise LimnerError(
-                ErrorCode.UNKNOWN_METHOD,
-                f"There is no method {submit.method!r}.",
-                f"There are: {names}.",
-            )
-        check(method["schema"], submit.params)
-        for role, sha in submit.inputs.items():
-            if role not in method["inputs"]:
-                words = f"{method['title']!r} takes no input {role[:40]!r}."
-                raise LimnerError(ErrorCode.BAD_INPUT, words)
-            if not isinstance(sha, str) or not self.store.has_blob(sha):
-                words = f"The input {role!r} has not arrived."
-                raise LimnerError(ErrorCode.UNKNOWN_BLOB, words, "Send it again.")
-        if missing := [role for role in method["needs"] if role not in submit.inputs]:
-            words = f"{method['title']!r} needs a picture: the input {missing[0]!r}."
-            raise LimnerError(ErrorCode.BAD_INPUT, words, "Give it one.")
-        models = sorted(m["name"] for m in self.facts["models"])
-        for name in submit.models:
-            own, at, weight = name.partition("@")
-            if own not in models:
-                words = f"There is no model {name!r} on this machine."
-                hint = f"There are: {', '.join(models)}."
-                raise LimnerError(ErrorCode.UNKNOWN_MODEL, words, hint)
-            if at and not _is_weight(weight):  # else the worker would take all of it for a name
-                raise LimnerError(ErrorCode.BAD_INPUT, "A model's weight must be above 0.")
 
     def _make_way(self) -> None:
         """A paused job does not hold the device while another waits."""
@@ -400,13 +369,6 @@ class Hub:
         else:
             step = self.saved_step(job.id) + 1
             self.record(messages.Adjusted(job.id, 0, step, change))
-
-
-def _is_weight(text: str) -> bool:
-    try:
-        return 0 < float(text) < math.inf
-    except ValueError:
-        return False
 
 
 def as_told(body: dict[str, Any], result: bytes | None) -> str | bytes:
