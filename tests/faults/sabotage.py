@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 SEGFAULT, DEVICE_LOST, HANG = 1001, 1002, 1003
-AT_STEP = 3
+AT_STEP = 0  # before what the first step loads
 HANGS_AFTER_S = 5.0  # the first step of a process takes seconds
 
 

@@ -494,7 +494,7 @@ class Far:
 
 def test_f23_a_far_front_end_sees_ten_frames_a_second(folder: Path) -> None:
     """100 ms of round trip, 1 Mbit/s: 256 strokes at ≥ 10 Hz as steps, and nothing queues up."""
-    seconds, frames = 4.0, moving_strokes(60)
+    seconds, frames = 3.0, moving_strokes(60)
 
     async def run() -> None:
         async with running(folder) as (server, engine, _), Far(server.port, 0.05, 125_000) as far:

@@ -23,7 +23,6 @@ import pytest
 from backends import Puppet, backend, front, submit, with_fields
 from processes import Artist, Serving, artist, drawing, pid_of, seeded, soon, times, tracing
 
-from limner.engine.base import Said
 from limner.jobs.store import Store
 from limner_wire import messages as m
 from limner_wire.errors import ErrorCode, LimnerError
@@ -245,7 +244,8 @@ def test_f10_a_power_cut_takes_nothing_that_was_told(tmp_path: Path) -> None:
                 told = int(writer.stdout.readline())
             time.sleep(chance.uniform(0, 0.004))
             writer.send_signal(signal.SIGSTOP)
-            psutil.Process(writer.pid).status()
+            while psutil.Process(writer.pid).status() != psutil.STATUS_STOPPED:
+                time.sleep(0.001)
             cut = tmp_path / f"cut{turn}"
             cut.mkdir()
             for name in ("history.sqlite", "history.sqlite-wal"):

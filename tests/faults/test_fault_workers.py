@@ -246,11 +246,11 @@ def test_f15_cancelling_at_any_moment(serving: Serving) -> None:
         answers_s, free_s = [], []
         for keep in (True, False):
             for moment in MOMENTS:
-                wanted, after = drawing(80), drawing(1)
+                wanted, after = drawing(60), drawing(1)
                 if moment == "queued":
                     await one.ask(drawing(40))
                 await one.ask(wanted, after)
-                await arrived(one, wanted.job, moment, 80)
+                await arrived(one, wanted.job, moment, 60)
                 asked = await one.ask(m.Cancel(wanted.job, keep))
                 if moment == "done":
                     await one.hear(m.Failed, job=wanted.job, code="busy")
@@ -278,17 +278,17 @@ def test_f15_cancelling_at_any_moment(serving: Serving) -> None:
 def test_f16_a_pause_changes_nothing_and_a_change_comes_at_the_next_step(
     serving: Serving,
 ) -> None:
-    """Paused for 3 s: bit-equal. Adjusted at 10 Hz: each within a step of when it was asked for."""
+    """Paused for 2 s: bit-equal. Adjusted at 10 Hz: each within a step of when it was asked for."""
 
     async def play(one: Artist) -> None:
-        whole = await made(one, drawing(120))
-        paused = drawing(120)
+        whole = await made(one, drawing(80))
+        paused = drawing(80)
         await one.ask(paused)
-        await arrived(one, paused.job, "mid", 120)
+        await arrived(one, paused.job, "mid", 80)
         await one.ask(m.Pause(paused.job))
         await one.hear(m.State, job=paused.job, state="paused")
         shown = len(one.of(m.Progress, job=paused.job))
-        await asyncio.sleep(3)
+        await asyncio.sleep(2)
         assert len(one.of(m.Progress, job=paused.job)) <= shown + 1
         await one.ask(m.Resume(paused.job))
         await one.until(lambda: one.state(paused.job) == "done")
@@ -325,10 +325,10 @@ def test_f22_a_run_that_was_parked_and_taken_up_ends_the_same(serving: Serving) 
     """Checkpoint, another job in between, and the rest: bit-equal to a run without interruption."""
 
     async def play(one: Artist) -> None:
-        whole = await made(one, drawing(120))
-        parked, between = drawing(120), drawing(5)
+        whole = await made(one, drawing(80))
+        parked, between = drawing(80), drawing(5)
         await one.ask(parked)
-        await arrived(one, parked.job, "mid", 120)
+        await arrived(one, parked.job, "mid", 80)
         await one.ask(m.Pause(parked.job), between)
         await one.until(lambda: one.state(between.job) == "done")
         assert one.state(parked.job) == "paused"
