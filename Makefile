@@ -10,14 +10,14 @@ else
 BIN := .venv/bin
 endif
 
-.PHONY: setup draw test security faults check bench corpus clean
+.PHONY: setup draw test security faults check bench corpus plugins clean
 
 setup: .venv/ready
 draw: .venv/ready
 	@$(BIN)/limner draw "$(PROMPT)" --out "$(OUT)" $(ARGS)
 test: .venv/ready-to-test
 	$(BIN)/python -m pytest $(ARGS)
-# The forty attack cases and the faults, each with a table; at full strength, a few minutes.
+# The forty attack cases (minutes) and the faults (half an hour), each with a table; at full strength.
 security: export LIMNER_FUZZ ?= 1000000
 security: export LIMNER_TRIES ?= 10000
 security: export LIMNER_SUBMITS ?= 10000
@@ -37,6 +37,9 @@ check: .venv/ready-to-test
 bench: .venv/ready
 	$(BIN)/limner bench strokes
 	$(BIN)/limner bench draw
+# The plugins, for their programs to import: dist/limner-krita.zip. A wheel built after carries them.
+plugins: .venv/ready
+	$(BIN)/python -m limner.plugins
 # The art that the starter models are trained on: fetched into the ignored cache, never committed.
 corpus: .venv/ready-to-test
 	mkdir -p .cache/corpus
@@ -56,4 +59,4 @@ corpus: .venv/ready-to-test
 	$(BIN)/uv pip install --quiet --python .venv --editable ".[test,video]"
 	touch $@
 clean:
-	rm -rf .venv dist build
+	rm -rf .venv dist build backend/limner/plugins

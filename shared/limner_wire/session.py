@@ -19,7 +19,7 @@ from enum import Enum
 from typing import Any
 
 from limner_wire import limits, messages
-from limner_wire.errors import WireError
+from limner_wire.errors import ErrorCode, WireError
 from limner_wire.frames import Buffer, decode, decode_text, encode, encode_text
 from limner_wire.strokes import Strokes
 
@@ -161,7 +161,9 @@ class Session:
         elif isinstance(message, messages.BlobOk):
             self._continue_upload(message)
         elif isinstance(message, messages.Failed) and not message.job:
-            if self.phase is Phase.GREETING and not message.retryable:
+            if self.phase is Phase.READY:
+                self._forget_uploads(are_complete=False)  # one that is refused may come again
+            elif self.phase is Phase.GREETING and not message.retryable:
                 self.phase = Phase.REFUSED
         elif isinstance(message, messages.StrokesFrame):
             return self._whole(heard, message)
@@ -172,6 +174,8 @@ class Session:
     def _is_new(self, message: Any) -> bool:
         """Whether a durable event was not heard before; each is told once."""
         self._unconfirmed.pop(message.job, None)
+        if isinstance(message, messages.Failed) and message.code == ErrorCode.UNKNOWN_BLOB.value:
+            self._forget_uploads(are_complete=True)  # the backend has kept them no longer
         watched = self.watched.get(message.job)
         if watched is None or not message.seq:
             return True
@@ -274,6 +278,10 @@ class Session:
         self._out.append(encode_text(message.json()))
 
     # --- uploads ----------------------------------------------------------------------------
+
+    def _forget_uploads(self, *, are_complete: bool) -> None:
+        kept = {s: u for s, u in self._uploads.items() if u.complete is not are_complete}
+        self._uploads = kept
 
     def _continue_upload(self, message: messages.BlobOk) -> None:
         upload = self._uploads.get(message.sha256)

@@ -27,6 +27,7 @@ COMMANDS = {  # name: (module, what it does)
     "models": ("limner.cli.models", "List, fetch and add models."),
     "train": ("limner.cli.train", "Train the starter models on pictures of your own."),
     "bench": ("limner.cli.bench", "Measure this machine."),
+    "install": ("limner.cli.install", "Put the plugin into Krita, and switch it on."),
     "doctor": ("limner.cli.doctor", "Say what is here, what is missing, and how to get it."),
 }
 INTERRUPTED = 130

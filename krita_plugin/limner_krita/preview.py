@@ -1,0 +1,190 @@
+"""The picture in the docker: the newest strokes over what lies under them, always up to date.
+
+A frame is acknowledged when it has been painted, so the backend never sends more than is seen.
+While nobody can see the docker, nothing is painted, and one frame a second is acknowledged, so
+that the figures still move.
+"""
+
+from __future__ import annotations
+
+from limner_krita.i18n import _
+from limner_krita.painting import Painting, paper
+from limner_krita.qt import Qt, QtCore, QtGui, QtWidgets, Signal
+from limner_wire.session import Heard
+from limner_wire.strokes import Strokes
+
+LONGEST_PX = 512  # of the picture that is painted; a docker is rarely larger
+RESIZED_MS = 150  # after the docker was made larger or smaller
+HEIGHT_PX = (140, 420)
+GAP_MS = 33  # between two frames, so that painting takes Krita less than half its time
+BLIND_MS = 1_000
+
+
+class Preview(QtWidgets.QWidget):
+    """Shows strokes or a picture.
+
+    Signals:
+        shown: what was heard is on the screen, or nobody looks.
+        painted: newly painted, at most `LONGEST_PX` long: the strokes, and the picture.
+    """
+
+    shown = Signal(object)
+    painted = Signal(object, object)
+
+    def __init__(self, parent: QtWidgets.QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setObjectName("limner_preview")
+        self.setMinimumHeight(HEIGHT_PX[0])
+        policy = QtWidgets.QSizePolicy.Policy
+        self.setSizePolicy(policy.Expanding, policy.Preferred)
+        self.setAccessibleName(_("The drawing"))
+        self.frames_painted = 0
+        self._canvas = (224, 224)
+        self._under: QtGui.QImage | None = None
+        self._ground = paper(self._size(), None)
+        self._image: QtGui.QImage | None = None
+        self._strokes: Strokes | None = None  # that are shown
+        self._waiting: Heard | None = None
+        self._under_way: Heard | None = None
+        self._unseen: Heard | None = None  # came while nobody looked
+        self._painting = Painting(self)
+        self._painting.painted.connect(self._painted)
+        self._gap = QtCore.QTimer(self, singleShot=True)
+        self._gap.timeout.connect(self._paint_next)
+        self._resized = QtCore.QTimer(self, singleShot=True, interval=RESIZED_MS)
+        self._resized.timeout.connect(self._fit)
+
+    @property
+    def slices_s(self) -> list[float]:
+        """How long Krita has waited for the painter, each of the last times."""
+        return list(self._painting.slices_s)
+
+    @property
+    def longest_s(self) -> float:
+        """The longest of them."""
+        return max(self._painting.slices_s, default=0.0)
+
+    # --- what to show -----------------------------------------------------------------------
+
+    def begin(self, canvas: tuple[int, int], under: QtGui.QImage | None) -> None:
+        """An empty paper of a drawing's proportions, with what lies under it."""
+        self._let_go()
+        self._painting.stop()
+        self._canvas, self._under, self._image, self._strokes = canvas, under, None, None
+        self.updateGeometry()
+        self._ground = paper(self._size(), under)
+        self.update()
+
+    def offer(self, heard: Heard) -> None:
+        """A frame has come: it is shown in its turn, unless a newer one comes before."""
+        if self._waiting is not None:
+            self.shown.emit(self._waiting)
+        self._waiting = heard
+        if not self._gap.isActive() and self._under_way is None:
+            self._paint_next()
+
+    def show_strokes(self, strokes: Strokes) -> None:
+        """Show strokes that were not sent as a frame: a result."""
+        self._strokes = strokes
+        self._painting.show(strokes, self._ground)
+
+    def show_picture(self, data: bytes) -> None:
+        """Show an encoded picture."""
+        image = QtGui.QImage.fromData(data)
+        if not image.isNull():
+            mode = Qt.TransformationMode.SmoothTransformation
+            self._image, self._strokes = image.scaled(self._size(), transformMode=mode), None
+            self.update()
+
+    @property
+    def image(self) -> QtGui.QImage | None:
+        """What is shown now; None for empty paper."""
+        return self._image
+
+    # --- one frame after the other ----------------------------------------------------------
+
+    def _is_seen(self) -> bool:
+        return self.isVisible() and not self.visibleRegion().isEmpty()
+
+    def _paint_next(self) -> None:
+        heard, self._waiting = self._waiting, None
+        if heard is None:
+            return
+        if heard.strokes is None:
+            buffer = next(iter(heard.buffers.values()), None)
+            self.show_picture(bytes(buffer.data) if buffer is not None else b"")
+            self._say_shown(heard, GAP_MS)
+        elif self._is_seen():
+            self._under_way = heard
+            self._painting.show(heard.strokes, self._ground)
+        else:
+            self._unseen = heard
+            self._say_shown(heard, BLIND_MS)
+
+    def _painted(self, strokes: Strokes, image: QtGui.QImage) -> None:
+        self._image, self._strokes = image, strokes
+        self.frames_painted += 1
+        self.update()
+        self.painted.emit(strokes, image)
+        heard, self._under_way = self._under_way, None
+        if heard is not None:
+            self._say_shown(heard, GAP_MS)
+
+    def _say_shown(self, heard: Heard, gap_ms: int) -> None:
+        self._gap.start(max(gap_ms, int(2_000 * self._painting.cost_s)))
+        self.shown.emit(heard)
+
+    def _let_go(self) -> None:
+        """Frames of another drawing are given back unseen."""
+        for heard in (self._waiting, self._under_way):
+            if heard is not None:
+                self.shown.emit(heard)
+        self._waiting = self._under_way = self._unseen = None
+        self._gap.stop()
+
+    # --- Qt ---------------------------------------------------------------------------------
+
+    def _size(self, longest_px: int = 0) -> QtCore.QSize:
+        """The canvas's proportions, so large; by itself as large as it is shown."""
+        wide, high = self._canvas
+        fits = min(self.width() / wide, self.height() / high) * self.devicePixelRatioF()
+        scale = longest_px / max(wide, high) if longest_px else fits
+        scale = min(scale, LONGEST_PX / max(wide, high))
+        return QtCore.QSize(max(1, round(wide * scale)), max(1, round(high * scale)))
+
+    def _fit(self) -> None:
+        """Paint anew what is shown, at the size that it is shown at now."""
+        if self._size() == self._ground.size():
+            return
+        self._ground = paper(self._size(), self._under)
+        if self._strokes is not None:
+            self._painting.show(self._strokes, self._ground)
+        self.update()
+
+    def resizeEvent(self, event: QtGui.QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._resized.start()
+
+    def sizeHint(self) -> QtCore.QSize:
+        wide = max(self.width(), 200)
+        return QtCore.QSize(wide, self.heightForWidth(wide))
+
+    def hasHeightForWidth(self) -> bool:
+        return True
+
+    def heightForWidth(self, wide: int) -> int:
+        high = round(wide * self._canvas[1] / self._canvas[0])
+        return min(max(high, HEIGHT_PX[0]), HEIGHT_PX[1])
+
+    def paintEvent(self, event: QtGui.QPaintEvent) -> None:
+        painter = QtGui.QPainter(self)
+        painter.setRenderHint(QtGui.QPainter.RenderHint.SmoothPixmapTransform)
+        image = self._image if self._image is not None else self._ground
+        size = image.size().scaled(self.size(), Qt.AspectRatioMode.KeepAspectRatio)
+        place = QtCore.QRect(QtCore.QPoint(0, 0), size)
+        place.moveCenter(self.rect().center())
+        painter.drawImage(place, image)
+        painter.end()
+        if self._unseen is not None and self._unseen.strokes is not None:
+            self._painting.show(self._unseen.strokes, self._ground)
+        self._unseen = None

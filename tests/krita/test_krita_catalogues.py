@@ -1,0 +1,79 @@
+"""Every text of the plugin is in every catalogue, with the same places to fill in."""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+from pathlib import Path
+from string import Formatter
+
+import pytest
+
+from limner.methods.registry import METHODS
+from limner.methods.schema import schema
+from limner_krita import i18n, words
+
+PLUGIN = Path(i18n.__file__).parent
+HANGUL = re.compile("[가-힣]")
+OF_THE_BACKEND = ("words.py", "forms.py", "desk.py")  # may say what it only hears
+SAME_IN_KOREAN = {"Limner", "{reason}."}
+
+
+def texts_of_the_code() -> set[str]:
+    found = set()
+    for path in sorted(PLUGIN.glob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "_":
+                first = node.args[0]
+                if isinstance(first, ast.Constant):
+                    found.add(first.value)
+                else:
+                    assert path.name in OF_THE_BACKEND, f"{path}: {node.lineno}"
+    return found
+
+
+def texts_of_the_methods() -> set[str]:
+    """What a backend says of the two methods that all have."""
+    i18n._catalogue.clear()
+    found = set()
+    for method in (METHODS["clipdraw"], METHODS["trace"]):
+        found |= {method.title, method.about}
+        for name, row in schema(method.params)["properties"].items():
+            values = row.get("enum", []) + row.get("items", {}).get("enum", [])
+            found |= {row["description"], *map(words.label, [name, *values])}
+    return found
+
+
+def catalogue(language: str) -> dict[str, str]:
+    return json.loads((PLUGIN / "locales" / f"{language}.json").read_text("utf-8"))
+
+
+def places(text: str) -> set[str]:
+    return {name for _text, name, _spec, _conversion in Formatter().parse(text) if name}
+
+
+@pytest.mark.parametrize("language", ["en", "ko"])
+def test_a_catalogue_is_complete(language: str) -> None:
+    needed, have = texts_of_the_code() | texts_of_the_methods(), catalogue(language)
+    assert needed and not needed - set(have), "missing"
+    assert not set(have) - needed, "no longer said"
+    for text, said in have.items():
+        assert said and places(said) == places(text), text
+
+
+def test_english_is_as_the_code_says_it() -> None:
+    assert all(text == said for text, said in catalogue("en").items())
+
+
+def test_korean_is_korean() -> None:
+    for text, said in catalogue("ko").items():
+        assert HANGUL.search(said) or text in SAME_IN_KOREAN, text
+
+
+def test_a_language_without_a_catalogue_is_english() -> None:
+    assert [i18n.choose(name) for name in ("ko-KR", "KO", "de_DE", "C", "")] == [
+        "ko", "ko", "en", "en", "en",
+    ]  # fmt: skip
+    assert i18n._("step {step} of {total}", step=1, total=9) == "step 1 of 9"
+    assert i18n._("what only a newer backend says") == "what only a newer backend says"

@@ -1,0 +1,165 @@
+"""Forms made from schemas, and pictures from the newest strokes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from PyQt5 import QtCore, QtWidgets
+from PyQt5.QtTest import QTest
+
+from limner.methods.registry import METHODS
+from limner.methods.schema import read, schema
+from limner_krita import i18n
+from limner_krita.forms import Adjuster, Form
+
+SCHEMA: dict[str, Any] = {
+    "type": "object", "required": ["prompt"], "additionalProperties": False,
+    "properties": {
+        "tint": {"type": "string", "description": "a tint", "x-order": 6},
+        "prompt": {"type": "string", "x-order": 0},
+        "steps": {"type": "integer", "minimum": 1, "maximum": 20000, "default": 250, "x-order": 1},
+        "rate": {"type": "number", "minimum": 0, "maximum": 100, "default": 1.0, "x-order": 2,
+                 "x-adjustable": True, "x-unit": "px", "description": "how fast"},
+        "look": {"type": "string", "enum": ["soft", "hard"], "default": "soft", "x-order": 3},
+        "lock": {"type": "boolean", "default": False, "x-order": 4},
+        "keep": {"type": "array", "items": {"type": "string", "enum": ["width", "colour"]},
+                 "x-order": 5},
+        "palette": {"type": "array", "items": {"type": "string", "format": "color"},
+                    "maxItems": 2, "x-order": 7},
+        "seed": {"type": "integer", "minimum": 0, "maximum": 2**53 - 1, "default": 0, "x-order": 8},
+    },
+}  # fmt: skip
+
+
+@pytest.fixture
+def form(app: QtWidgets.QApplication) -> Form:
+    i18n.choose("en")
+    return Form(SCHEMA)
+
+
+def find(form: Form, name: str) -> Any:
+    return form.findChild(QtWidgets.QWidget, f"limner_form_{name}")
+
+
+def test_what_nobody_touched_is_not_sent(form: Form) -> None:
+    assert form.values() == {} and form.problem() == ""
+    assert list(form.fields) == [
+        "steps", "rate", "look", "lock", "keep", "tint", "palette", "seed"
+    ]  # fmt: skip
+    assert find(form, "steps").placeholderText() == "250" and not find(form, "steps").text()
+
+
+def test_every_kind_of_control_says_its_value(form: Form) -> None:
+    QTest.keyClicks(find(form, "steps"), "40")
+    QTest.keyClicks(find(form, "rate"), "2,5")
+    find(form, "look").setCurrentIndex(2)
+    find(form, "lock").click()
+    find(form, "keep_colour").click()
+    QTest.keyClicks(find(form, "tint"), " blue ")
+    find(form, "palette_add").click()
+    QTest.keyClicks(find(form, "palette_0"), "#ff0000")
+    assert form.values() == {
+        "steps": 40, "rate": 2.5, "look": "hard", "lock": True, "keep": ["colour"],
+        "tint": "blue", "palette": ["#ff0000"],
+    }  # fmt: skip
+    values = form.values()
+    form.write({})
+    assert form.values() == {}
+    form.write(values)
+    assert form.values() == values
+
+
+def test_a_list_has_no_more_rows_than_allowed(form: Form) -> None:
+    form.write({"palette": ["#111111", "#222222"]})
+    assert find(form, "palette_add").isHidden()
+    row = find(form, "palette_0").parentWidget()
+    row.findChildren(QtWidgets.QToolButton)[-1].click()
+    assert form.values() == {"palette": ["#222222"]} and not find(form, "palette_add").isHidden()
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "problem"),
+    [
+        ("steps", "0", "Steps: A number from 1 to 20000."),
+        ("steps", "2.5", "Steps: A whole number."),
+        ("rate", "x", "Rate: A number."),
+        ("seed", "-1", "Seed: At least 0."),
+        ("palette", ["reddish"], "Palette: A colour is written #rrggbb."),
+    ],
+)
+def test_what_is_wrong_is_said_beside_it(form: Form, name: str, value: Any, problem: str) -> None:
+    form.write({name: value})
+    assert form.problem() == problem
+    said = form.findChild(QtWidgets.QLabel, f"limner_problem_{name}")
+    assert said.text() == problem.partition(": ")[2] and not said.isHidden()
+
+
+def test_a_recipe_stands_in_grey_and_in_the_help(form: Form) -> None:
+    form.recommend({"rate": 0.5, "lock": True, "look": "hard", "unknown": 3})
+    assert find(form, "rate").placeholderText() == "0.5" and find(form, "lock").isChecked()
+    assert form.fields["rate"].toolTip() == "how fast · 0.5 recommended"
+    assert find(form, "look").itemText(0) == "Hard recommended"
+    assert form.values() == {} and form.fields["rate"].usual() == 0.5
+    form.recommend({})
+    assert find(form, "rate").placeholderText() == "1" and not find(form, "lock").isChecked()
+
+
+def test_only_what_may_change_is_open_while_it_draws(form: Form) -> None:
+    form.attach(True)
+    assert find(form, "rate").isEnabled() and find(form, "rate_slider").isEnabled()
+    assert not any(find(form, name).isEnabled() for name in ("steps", "look", "lock", "tint"))
+    form.attach(False)
+    assert find(form, "steps").isEnabled()
+
+
+def test_a_slider_and_its_number_agree(form: Form) -> None:
+    settled = []
+    form.settled.connect(lambda field: settled.append((field.name, field.read())))
+    slider = find(form, "rate_slider")
+    slider.sliderMoved.emit(slider.maximum())
+    assert settled == [("rate", 100.0)]
+    slider.sliderMoved.emit(0)
+    assert form.values() == {"rate": 0.0}
+    form.write({})
+    assert 0.3 < slider.value() / slider.maximum() < 0.5  # the default lies near the middle
+
+
+def test_the_dice_give_a_seed(form: Form) -> None:
+    form.findChild(QtWidgets.QToolButton, "limner_dice").click()
+    assert 0 <= form.values()["seed"] < 10_000
+
+
+@pytest.mark.parametrize("name", list(METHODS))
+def test_every_method_of_the_backend_has_a_form(app: QtWidgets.QApplication, name: str) -> None:
+    params = METHODS[name].params
+    form = Form(schema(params))
+    needed = {"prompt": "a cat"} if form.takes_words else {}
+    at_first = read(params, dict(needed))
+    for field in form.fields.values():
+        field.write(field.usual())
+    assert form.problem() == "" and read(params, needed | form.values()) == at_first
+
+
+def test_changes_are_gathered_and_wait_for_the_line(app: QtWidgets.QApplication) -> None:
+    sent: list[dict[str, Any]] = []
+    owner = QtCore.QObject()
+    adjuster = Adjuster(sent.append, owner)
+    adjuster.follow({"prompt": "a cat", "ink": 0.5})
+    adjuster.take("ink", 0.5)  # as it is
+    adjuster.take("contrast", None, usual=1.0)  # untouched, as it was
+    adjuster.flush()
+    assert sent == []
+    adjuster.is_open = False
+    adjuster.take("ink", 0.6)
+    adjuster.take("ink", 0.7)
+    adjuster.take("prompt", "a dog")
+    adjuster.flush()
+    assert sent == []
+    adjuster.is_open = True
+    adjuster.flush_when_open()
+    assert sent == [{"ink": 0.7, "prompt": "a dog"}]
+    adjuster.take("ink", 0.7)  # sent already
+    adjuster.take("ink", None, usual=0.0)  # back to recommended
+    adjuster.flush()
+    assert sent[1:] == [{"ink": 0.0}]
