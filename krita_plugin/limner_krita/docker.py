@@ -123,6 +123,7 @@ class Panel(QtWidgets.QScrollArea):
         self._show_prompts()
         job = self.easel.begin(request, snapshot, inputs)
         self._attached = job.id
+        self._said.hide()  # it was about what came before
         self._adjuster.follow(request.params)
         self.gallery.put(job)
         self.gallery.mark(job.id)

@@ -108,5 +108,5 @@ class Gallery(QtWidgets.QListWidget):
 
 def _blank() -> QtGui.QPixmap:
     pixmap = QtGui.QPixmap(THUMB_PX, THUMB_PX)
-    pixmap.fill(QtGui.QColor("#dddddd"))
+    pixmap.fill(QtGui.QColor("white"))  # paper
     return pixmap

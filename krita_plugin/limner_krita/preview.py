@@ -16,7 +16,7 @@ from limner_wire.strokes import Strokes
 LONGEST_PX = 512  # of the picture that is painted; a docker is rarely larger
 RESIZED_MS = 150  # after the docker was made larger or smaller
 HEIGHT_PX = (140, 420)
-GAP_MS = 33  # between two frames, so that painting takes Krita less than half its time
+GAP_MS = 16  # between two frames, and as long as one took: so painting takes half the time at most
 BLIND_MS = 1_000
 
 
@@ -131,7 +131,7 @@ class Preview(QtWidgets.QWidget):
             self._say_shown(heard, GAP_MS)
 
     def _say_shown(self, heard: Heard, gap_ms: int) -> None:
-        self._gap.start(max(gap_ms, int(2_000 * self._painting.cost_s)))
+        self._gap.start(max(gap_ms, int(1_000 * self._painting.cost_s)))
         self.shown.emit(heard)
 
     def _let_go(self) -> None:

@@ -1,0 +1,133 @@
+"""The plugin in a real Krita, under Xvfb, against a real `limner serve` with its real worker.
+
+Krita and Xvfb are Debian's. Where they are missing these tests are skipped, unless
+LIMNER_NEEDS_KRITA is set, as CI sets it. What happens inside Krita is told in `krita/`: scripts
+that Krita's own Python runs. Screenshots go to `.cache/screenshots`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import krita_host
+import pytest
+
+from limner.vector.svg import read_svg
+
+if not (krita_host.KRITA and krita_host.XVFB) and "LIMNER_NEEDS_KRITA" not in os.environ:
+    pytest.skip("there is no Krita: apt-get install krita xvfb", allow_module_level=True)
+
+LIMNER = [sys.executable, "-m", "limner"]
+SCREENSHOTS = krita_host.ROOT / ".cache" / "screenshots"
+BAD = ("ASSERT", "Traceback", "Error:")
+SLOW = 10  # times what is aimed at, by the clock: a machine may do other things too
+
+
+class Server:
+    """A `limner serve` that can be killed and started again."""
+
+    def __init__(self, data: Path) -> None:
+        self._env = {**os.environ, "LIMNER_DATA": str(data)}
+        self._process: subprocess.Popen[str] | None = None
+
+    def serve(self) -> None:
+        self._process = subprocess.Popen(
+            [*LIMNER, "serve", "--port", "0", "--threads", "1"],  # Krita needs the other core
+            env=self._env,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        assert self._process.stdout is not None
+        assert "serves" in self._process.stdout.readline()
+
+    def stop(self, how: signal.Signals = signal.SIGINT) -> None:
+        if self._process is not None:
+            self._process.send_signal(how)
+            self._process.wait(20)
+            assert self._process.stdout is not None
+            self._process.stdout.close()
+            self._process = None
+
+    def kill(self) -> None:
+        self.stop(signal.SIGKILL)
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> krita_host.Home:
+    """A home in which the plugin was installed, as a user installs it."""
+    home = krita_host.warm_home(tmp_path / "home")
+    home.lay_out()
+    env = {**home.environment(), "PATH": os.environ["PATH"], "LIMNER_DATA": str(tmp_path)}
+    subprocess.run([*LIMNER, "install", "krita"], env=env, check=True, capture_output=True)
+    assert "enable_limner_krita=true" in home.config.read_text()
+    return home
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Server]:
+    one = Server(tmp_path)
+    try:
+        one.serve()
+        yield one
+    finally:
+        one.stop()
+
+
+def test_layers(home: krita_host.Home, tmp_path: Path) -> None:
+    """Where strokes and pictures land, in what colours, in how many undo entries."""
+    found = _run(home, "layers.py", tmp_path)
+    assert found["preview_left"] == []
+    _same_strokes(found["strokes_given"], found["strokes_svg"])
+    for name, times in found["figures"].items():
+        assert sorted(times)[len(times) // 2] < 200 * SLOW, name
+
+
+@pytest.mark.timeout(420)
+def test_an_afternoon(home: krita_host.Home, server: Server, tmp_path: Path) -> None:
+    """Prompt, selection, frames, change, stop, apply, undo, save, reopen, kill, cancel, picture."""
+    answers = {"kill": server.kill, "serve": server.serve}
+    found = _run(home, "drawing.py", tmp_path, answers)
+    figures = found["figures"]
+    assert figures["frames"] >= 20
+    assert figures["age_ms_p95"] < 50 * SLOW
+    assert figures["drawing"]["busy_ms_p99"] < 8 * 3  # of this thread's own time
+    assert figures["apply_ms"] < 200 * SLOW
+
+
+def _run(
+    home: krita_host.Home, script: str, folder: Path, answers: krita_host.Answers | None = None
+) -> dict[str, Any]:
+    """What the script found; Krita's log must be clean."""
+    try:
+        found = krita_host.run_in_krita(
+            home, krita_host.SCRIPTS / script, folder, data=folder, answers=answers
+        )
+    finally:
+        SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+        for shot in folder.glob("*.png"):
+            name = "krita.png" if shot.stem == "drawing" else f"krita-{shot.name}"
+            shutil.copy(shot, SCREENSHOTS / name)
+    print(json.dumps({k: v for k, v in found.items() if k != "log"}, ensure_ascii=False, indent=1))
+    assert not found["error"], found["error"]
+    assert found["rc"] == 0
+    bad = [line for line in found["log"].splitlines() if any(word in line for word in BAD)]
+    assert not bad, bad
+    return found
+
+
+def _same_strokes(given: str, back: str) -> None:
+    """The strokes that went into a layer, and those that Krita gives of it, on one canvas."""
+    size = (168, 224)
+    before, after = (read_svg(svg.encode(), size) for svg in (given, back))
+    assert before.count == after.count
+    assert float((before.points - after.points).abs().max()) < 0.1  # pixels; Krita rounds
+    assert float((before.width - after.width).abs().max()) < 0.1
+    assert float((before.rgba - after.rgba).abs().max()) < 0.01
