@@ -43,6 +43,8 @@ def run(host: Any) -> Iterator[float]:
     yield from memory(host, limner)
     yield from elsewhere(host, limner)
     yield from quickly(host, limner)
+    for wait_s in (0.0, 0.02, 0.1, 0.3):
+        yield from closed(host, limner, wait_s)
 
 
 def strokes_at(host: Any, limner: Any, ppi: float) -> Iterator[float]:
@@ -242,6 +244,21 @@ def quickly(host: Any, limner: Any) -> Iterator[float]:
         host.result["figures"][f"apply_256_held_ms_{name}"] = held
         close(document)
         yield SETTLE_S
+
+
+def closed(host: Any, limner: Any, wait_s: float) -> Iterator[float]:
+    """A document that is closed while strokes are still on their way into it: nothing falls."""
+    document = new_document()
+    yield SETTLE_S
+    select_ellipse(document, BOX)
+    yield SETTLE_S
+    snapshot = limner.take_snapshot(limner.Source.PROJECTION, limner.Source.NOTHING, 224)
+    svg = strokes_svg(snapshot.canvas, many_strokes(60, snapshot.canvas))
+    for name in ("one", "two"):
+        limner.apply_strokes(snapshot, svg, name, ABOUT)
+    yield wait_s
+    close(document)
+    yield 1.5
 
 
 def _timed(
