@@ -38,7 +38,7 @@ from limner_wire.messages import (
     StrokesFrame,
 )
 
-FRAMES_A_S = 25.0
+FRAMES_A_S = 20.0
 FIGURES_A_S = 10.0
 CHECKPOINT_S = 10.0
 KEY_FRAMES = 48  # kept of each run, for its replay
