@@ -40,10 +40,7 @@ class Client:
 
     async def ask(self, message: messages.Message) -> None:
         """Ask for something; the answer is heard in its time."""
-        if isinstance(message, messages.Submit):
-            self.session.submit(message)
-        else:
-            self.session.ask(message)
+        self.session.ask(message)
         await self.flush()
 
     async def next(self) -> Heard:

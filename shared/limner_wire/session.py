@@ -254,8 +254,14 @@ class Session:
         self._say_when_ready(messages.Unwatch(job))
 
     def ask(self, message: messages.Message) -> None:
-        """Say anything else; it is not repeated if the connection is lost."""
-        self._say_when_ready(message)
+        """Say anything: what is more than a word (`submit`, `watch`) as that does; the rest is not
+        repeated if the connection is lost."""
+        if isinstance(message, messages.Submit):
+            self.submit(message)
+        elif isinstance(message, messages.Watch):
+            self.watch(message.job)
+        else:
+            self._say_when_ready(message)
 
     def shown(self, heard: Heard) -> None:
         """What was heard is on the artist's screen: the next may come. To be called for every

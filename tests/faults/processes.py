@@ -224,12 +224,7 @@ class Artist:
     async def ask(self, *asked: m.Message) -> float:
         """Ask for something, now or when it is back; when that was."""
         for message in asked:
-            if isinstance(message, m.Submit):
-                self.session.submit(message)
-            elif isinstance(message, m.Watch):
-                self.session.watch(message.job)
-            else:
-                self.session.ask(message)
+            self.session.ask(message)
         if self._client is not None:
             with contextlib.suppress(ConnectionClosed):
                 await self._client.flush()

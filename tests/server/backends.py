@@ -121,12 +121,7 @@ class Front:
 
     async def ask(self, *asked: m.Message) -> None:
         for message in asked:
-            if isinstance(message, m.Submit):
-                self.session.submit(message)
-            elif isinstance(message, m.Watch):
-                self.session.watch(message.job)
-            else:
-                self.session.ask(message)
+            self.session.ask(message)
         await self._client.flush()
 
     async def until(self, condition: Callable[[Heard], bool]) -> Heard:
