@@ -25,6 +25,7 @@ from limner_wire.limits import RESULT_BYTES
 GROWTH_BYTES = 64 * 2**20
 ANSWER_S = 15.0
 TEXT, BINARY, CLOSE, PING = 1, 2, 8, 9
+OURS = ("limner", "asyncio")  # whose words are read
 GONE = 1006  # the connection ended without a close frame
 
 Play = Callable[[Server], Awaitable[Any]]
@@ -47,8 +48,7 @@ class Overheard(logging.Handler):
         self.setFormatter(logging.Formatter("%(levelname)s %(name)s: %(message)s"))
 
     def emit(self, record: logging.LogRecord) -> None:
-        if record.name.startswith(("limner", "asyncio")):
-            self.records.append(record)
+        self.records.append(record)
 
     @property
     def text(self) -> str:
@@ -61,15 +61,18 @@ class Overheard(logging.Handler):
 
 @contextlib.contextmanager
 def overheard() -> Iterator[Overheard]:
-    log, root = Overheard(), logging.getLogger()
-    level = root.level
-    root.addHandler(log)
-    root.setLevel(logging.DEBUG)
+    log = Overheard()
+    loggers = [logging.getLogger(name) for name in OURS]  # all of them would keep every frame
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.addHandler(log)
+        logger.setLevel(logging.DEBUG)
     try:
         yield log
     finally:
-        root.removeHandler(log)
-        root.setLevel(level)
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.removeHandler(log)
+            logger.setLevel(level)
 
 
 def attacked(

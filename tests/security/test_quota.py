@@ -145,7 +145,7 @@ def test_a36_answers_that_nobody_reads(folder: Path, puppet: Puppet) -> None:
 
 
 def test_a36_changes_without_end(folder: Path, puppet: Puppet) -> None:
-    """Changes to one drawing, more than an order can carry: quota while it runs, else merged."""
+    """Changes to one drawing, more than an order can carry: quota while it runs, else one event."""
     change = {"also": ["x" * 900] * limits.LIST_ITEMS}
     most, more = CHANGES + 4, times("LIMNER_CHANGES", 40)
 
@@ -163,6 +163,8 @@ def test_a36_changes_without_end(folder: Path, puppet: Puppet) -> None:
                     answer = await one.until(lambda h: isinstance(h.message, m.Failed | m.Taken))
                     found.add(getattr(answer.message, "code", "taken"))
                 assert found == codes
+            events = server.store.events(waits.job)
+            assert [event["t"] for event in events] == ["state", "adjusted"]
             puppet.done()
             await one.answer(m.Watch(waits.job), m.State, state="queued")
             assert puppet.job == waits.job and puppet.orders[-1].adjusted == ((1, change),)

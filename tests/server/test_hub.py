@@ -195,13 +195,16 @@ def test_a_paused_job_makes_way_and_goes_on_from_its_checkpoint(folder: Path) ->
         engine.keep(4, b"at four")
         engine.hear(Over(held.job))
         assert engine.job == other.job
+        await one.answer(m.Adjust(held.job, {"ink": 3, "prompt": "a kiwi"}), m.Adjusted, step=5)
         await one.answer(m.Adjust(held.job, {"ink": 1}), m.Adjusted, step=5)
         await one.answer(m.Resume(held.job), m.State, job=held.job, state="queued")
+        told = [e for e in server.store.events(held.job) if e["t"] == "adjusted"]
+        assert [e["params"] for e in told] == [{"ink": 1, "prompt": "a kiwi"}]
         engine.done()
         await one.hear(m.Done, job=other.job)
         order = engine.orders[-1]
         assert order.submit.job == held.job and order.saved == b"at four"
-        assert order.adjusted == ((5, {"ink": 1}),)
+        assert order.adjusted == ((5, {"ink": 1, "prompt": "a kiwi"}),)
 
     played(folder, play)
 

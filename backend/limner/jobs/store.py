@@ -187,8 +187,11 @@ class Store:
         return True
 
     def record(self, job: str, body: dict[str, Any], *, state: str | None = None,
-               result: bytes | None = None) -> int:  # fmt: skip
+               result: bytes | None = None, replaces: int = 0) -> int:  # fmt: skip
         """A durable event, and with it a change of state and a result; the event's number.
+
+        Args:
+            replaces: the number of an earlier event that this one says too.
 
         Raises:
             KeyError: if there is no such job.
@@ -211,6 +214,8 @@ class Store:
                     db.execute("DELETE FROM checkpoints WHERE job = ?", (job,))
             if result is not None:
                 db.execute("INSERT OR REPLACE INTO results VALUES (?, ?)", (job, result))
+            if replaces:
+                db.execute("DELETE FROM events WHERE job = ? AND seq = ?", (job, replaces))
             db.execute(
                 "INSERT INTO events VALUES (?, ?, ?)", (job, seq, json.dumps({**body, "seq": seq}))
             )
@@ -222,6 +227,13 @@ class Store:
             "SELECT body FROM events WHERE job = ? AND seq > ? ORDER BY seq", (job, since_seq)
         )
         return [json.loads(row["body"]) for row in rows]
+
+    def last_event(self, job: str) -> dict[str, Any] | None:
+        """The last durable event of a job."""
+        row = self._db.execute(
+            "SELECT body FROM events WHERE job = ? ORDER BY seq DESC LIMIT 1", (job,)
+        ).fetchone()
+        return None if row is None else json.loads(row["body"])  # type: ignore[no-any-return]
 
     def job(self, job: str) -> Job | None:
         """One job."""

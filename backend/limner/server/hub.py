@@ -198,9 +198,17 @@ class Hub:
 
     def _take_back_changes(self, job: Job) -> None:
         """Changes that the worker never made are made where the job goes on."""
-        step = self.saved_step(job.id) + 1
         while self._unheard:
-            self.record(messages.Adjusted(job.id, 0, step, self._unheard.popleft()))
+            self._change_later(job.id, self._unheard.popleft())
+
+    def _change_later(self, job: str, change: dict[str, Any]) -> None:
+        """A change where a job will go on; what it adds to is one event with it, however often
+        an artist changes their mind meanwhile."""
+        step, replaces = self.saved_step(job) + 1, 0
+        last = self.store.last_event(job) or {}
+        if last.get("t") == "adjusted" and last["step"] == step:
+            change, replaces = last["params"] | change, last["seq"]
+        self.record(messages.Adjusted(job, 0, step, change), replaces=replaces)
 
     def _no_room(self, problem: LimnerError) -> None:
         """The disk is full: the job that needed room ends; what was written stays."""
@@ -216,8 +224,12 @@ class Hub:
 
     # --- what becomes of a job ----------------------------------------------------------------
 
-    def record(self, message: Any, *, state: str | None = None, result: bytes = b"") -> None:
+    def record(self, message: Any, *, state: str | None = None, result: bytes = b"",
+               replaces: int = 0) -> None:  # fmt: skip
         """Write an event of a job down, with its new state and result, then tell it.
+
+        Args:
+            replaces: the number of an earlier event that this one says too.
 
         Raises:
             LimnerError: DISK_FULL.
@@ -225,7 +237,7 @@ class Hub:
         job, body = message.job, message.json()
         if result:
             body.pop("about")  # it stands in the result
-        seq = self.store.record(job, body, state=state, result=result or None)
+        seq = self.store.record(job, body, state=state, result=result or None, replaces=replaces)
         self.viewers.tell(job, as_told({**body, "seq": seq}, result))
         if state in messages.ENDED:
             self.viewers.dismiss(job)
@@ -367,8 +379,7 @@ class Hub:
             self._unheard.append(change)
             self.engine.command(messages.Adjust(job.id, change))
         else:
-            step = self.saved_step(job.id) + 1
-            self.record(messages.Adjusted(job.id, 0, step, change))
+            self._change_later(job.id, change)
 
 
 def as_told(body: dict[str, Any], result: bytes | None) -> str | bytes:
