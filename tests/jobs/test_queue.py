@@ -64,6 +64,19 @@ def test_it_is_bounded_for_each_and_for_all() -> None:
         queue.check(PAGE)
 
 
+def test_a_guest_of_many_names_is_one() -> None:
+    queue = Queue()
+    for n in range(QUEUED_PER_CLIENT):
+        queue.check(("eve", f"page {n}"))
+        queue.add(f"e{n}", ("eve", f"page {n}"))
+    with pytest.raises(LimnerError):
+        queue.check(("eve", "another"))
+    queue.check(("ada", "page 1"))
+    queue.add("a", ("ada", "page 1"))
+    queue.add("k", KRITA)
+    assert queue.order()[:3] == ["e0", "a", "k"]
+
+
 @settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 3), st.booleans()), max_size=60))
 def test_the_order_that_it_tells_is_the_order_that_comes(plan: list[tuple[int, bool]]) -> None:

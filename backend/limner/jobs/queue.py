@@ -1,5 +1,7 @@
 """Who is next: fair among front ends, bounded, first come first served within each.
 
+A guest's front ends count as one, whatever they call themselves.
+
 The front end that was served longest ago comes first, so that one that asks for twenty drawings
 does not make another, which asks for one, wait for all of them. A job that was interrupted comes
 before everything else: it had its turn already.
@@ -41,7 +43,7 @@ class Queue:
             raise LimnerError(
                 ErrorCode.QUOTA, f"{QUEUED} drawings wait already.", "Try again when some are done."
             )
-        if len(self._waiting.get(client, ())) >= QUEUED_PER_CLIENT:
+        if len(self._waiting.get(_whose(client), ())) >= QUEUED_PER_CLIENT:
             raise LimnerError(
                 ErrorCode.QUOTA,
                 f"{QUEUED_PER_CLIENT} drawings of yours wait already.",
@@ -50,7 +52,7 @@ class Queue:
 
     def add(self, job: str, client: Client) -> None:
         """Put a job behind the others of its front end."""
-        self._waiting.setdefault(client, deque()).append(job)
+        self._waiting.setdefault(_whose(client), deque()).append(job)
 
     def put_back(self, job: str) -> None:
         """Put a job that was interrupted before all others."""
@@ -92,6 +94,11 @@ class Queue:
             served[client] = self._turn + len(out) + 1
             out.append(_take(waiting, client))
         return out
+
+
+def _whose(client: Client) -> Client:
+    user, name = client
+    return (user, "") if user else ("", name)
 
 
 def _next(waiting: dict[Client, deque[str]], served: dict[Client, int]) -> Client:
