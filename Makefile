@@ -10,12 +10,15 @@ else
 BIN := .venv/bin
 endif
 
+# Blender as a Python module, in an environment for each version, to test its extension with.
+BLENDERS := .venv/blender-4.5/bpy-4.5.15 .venv/blender-5.0/bpy-5.0.1
+
 .PHONY: setup draw test security faults check bench corpus plugins clean
 
 setup: .venv/ready
 draw: .venv/ready
 	@$(BIN)/limner draw "$(PROMPT)" --out "$(OUT)" $(ARGS)
-test: .venv/ready-to-test
+test: .venv/ready-to-test $(BLENDERS)
 	$(BIN)/python -m pytest $(ARGS)
 # The forty attack cases (minutes) and the faults (half an hour), each with a table; at full strength.
 security: export LIMNER_FUZZ ?= 1000000
@@ -37,7 +40,8 @@ check: .venv/ready-to-test
 bench: .venv/ready
 	$(BIN)/limner bench strokes
 	$(BIN)/limner bench draw
-# The plugins, for their programs to import: dist/limner-krita.zip. A wheel built after carries them.
+# The plugins, for their programs to take in: dist/limner-krita.zip, dist/limner-blender.zip. A wheel
+# that is built after carries them.
 plugins: .venv/ready
 	$(BIN)/python -m limner.plugins
 # The art that the starter models are trained on: fetched into the ignored cache, never committed.
@@ -58,5 +62,12 @@ corpus: .venv/ready-to-test
 .venv/ready-to-test: .venv/ready
 	$(BIN)/uv pip install --quiet --python .venv --editable ".[test,video]"
 	touch $@
+# There are wheels for one version of Python each, and not for every system: its tests do without.
+$(BLENDERS): | .venv/bin/uv
+	@$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(@D)
+	@if $(BIN)/uv pip install --quiet --python $(@D) $(subst -,==,$(@F)) 2> .venv/blender.txt; \
+	then touch $@; \
+	else echo "The tests of $(notdir $(@D)) are skipped: $$(sed -n '$$s/^hint: //;$$p' .venv/blender.txt)"; rm -rf $(@D); \
+	fi
 clean:
 	rm -rf .venv dist build backend/limner/plugins

@@ -12,8 +12,8 @@ from collections.abc import Callable, Generator
 from typing import Any
 
 from krita import Krita
+from limner_front.i18n import _
 from limner_krita import colour, opened, turns
-from limner_krita.i18n import _
 from limner_krita.layer_svg import layer_svg
 from limner_krita.masks import transparency_mask
 from limner_krita.qt import QtGui

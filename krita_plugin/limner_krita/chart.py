@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from limner_krita.i18n import _
-from limner_krita.jobs import Curve
+from limner_front.i18n import _
+from limner_front.jobs import Curve
 from limner_krita.qt import QtCore, QtGui, QtWidgets
 
 MAIN = "loss"

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 from krita import Krita
-from limner_krita.i18n import _
+from limner_front.i18n import _
 from limner_krita.opened import owned
 from limner_krita.qt import Qt, QtCore, QtGui
 from limner_wire.errors import ErrorCode, LimnerError

@@ -9,8 +9,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from limner_krita import words
-from limner_krita.i18n import _
+from limner_front import words
+from limner_front.i18n import _
 from limner_krita.qt import Qt, QtGui, QtWidgets, Signal
 from limner_wire.limits import INT_MAX
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from limner_krita import words
+from limner_front import words
+from limner_front.i18n import _
+from limner_front.jobs import Request
 from limner_krita.forms import Form
-from limner_krita.i18n import _
 from limner_krita.inputs import Inputs
-from limner_krita.jobs import Request
 from limner_krita.qt import QtCore, QtWidgets, Signal
 from limner_krita.settings import Settings, save
 from limner_wire import limits, messages

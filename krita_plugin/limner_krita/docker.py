@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
-from limner_krita import words
+from limner_front import words
+from limner_front.adjuster import Adjuster
+from limner_front.i18n import _
+from limner_front.jobs import Job
+from limner_front.link import Link
+from limner_front.svg_strokes import strokes_of
 from limner_krita.desk import Desk
 from limner_krita.easel import Easel
-from limner_krita.forms import Adjuster
 from limner_krita.gallery import Gallery
-from limner_krita.i18n import _
-from limner_krita.jobs import Job
 from limner_krita.link import LinkBar
 from limner_krita.on_canvas import OnCanvas
 from limner_krita.preview import Preview
 from limner_krita.qt import QtCore, QtGui, QtWidgets
 from limner_krita.settings import Settings, save
 from limner_krita.starter import Starter
-from limner_krita.svg_strokes import strokes_of
-from limner_krita.transport import Link, Transport
+from limner_krita.transport import Transport
 from limner_krita.tray import Tray
 from limner_wire.errors import LimnerError
 from limner_wire.limits import PROMPT_CHARS
@@ -26,6 +28,7 @@ from limner_wire.session import Heard
 from limner_wire.strokes import Strokes
 
 RENDER_MS = 30  # however much is heard
+ADJUST_MS = 50  # between two looks for changes of the running drawing's settings
 LOOK_MS = 1_000  # Krita does not say when a document is opened, or another layer chosen
 SAID_MS = 8_000
 LEAST_PX = (220, 240)
@@ -56,7 +59,7 @@ class Panel(QtWidgets.QScrollArea):
         self.desk = Desk(settings, self.tabs)
         self.preview, self.tray, self.gallery = Preview(), Tray(), Gallery()
         self._on_canvas = OnCanvas(canvas, self)
-        self._adjuster = Adjuster(self._send_adjustment, self)
+        self._adjuster = Adjuster()
         self._make_timers()
         self._lay_out()
         self._connect()
@@ -149,7 +152,17 @@ class Panel(QtWidgets.QScrollArea):
         if not self._is_attached():
             self.draw()
 
-    def _send_adjustment(self, changes: dict[str, Any]) -> None:
+    def _follow_form(self, is_attached: bool) -> None:
+        """Look for changes while the form belongs to a running drawing, and only then."""
+        if is_attached and not self._adjusting.isActive():
+            self._adjusting.start()
+        elif not is_attached:
+            self._adjusting.stop()
+
+    def _adjust(self) -> None:
+        """Send what has changed, when it is time."""
+        if not self._is_attached() or not (changes := self._adjuster.due(time.monotonic())):
+            return
         self.easel.adjust(self._attached, changes)
         if self.desk.form is not None:
             self.desk.form.note(changes, _("sent…"))
@@ -284,7 +297,7 @@ class Panel(QtWidgets.QScrollArea):
         self.draw_button.setToolTip(why_not or free)
         self.prompt.setVisible(self.desk.takes_words)
         self._adjuster.is_open = is_ready and job is not None and job.state != "sending"
-        self._adjuster.flush_when_open()
+        self._follow_form(is_attached)
         if job is not None and not job.is_over:
             self.gallery.put(job)
 
@@ -309,6 +322,8 @@ class Panel(QtWidgets.QScrollArea):
         self._looking.timeout.connect(self._look)
         self._looking.start()
         self._silence = QtCore.QTimer(self, singleShot=True, interval=SAID_MS)
+        self._adjusting = QtCore.QTimer(self, interval=ADJUST_MS)
+        self._adjusting.timeout.connect(self._adjust)
 
     def _lay_out(self) -> None:
         self.prompt = QtWidgets.QComboBox(editable=True)

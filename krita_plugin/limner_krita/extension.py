@@ -6,9 +6,10 @@ from functools import cache
 from typing import Any
 
 from krita import DockWidget, DockWidgetFactory, DockWidgetFactoryBase, Extension, Krita
-from limner_krita import document, i18n, settings
+from limner_front import i18n
+from limner_front.i18n import _
+from limner_krita import document, settings
 from limner_krita.docker import Panel
-from limner_krita.i18n import _
 from limner_krita.qt import QtCore
 from limner_krita.starter import Starter
 from limner_krita.transport import Transport

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
 from typing import Any
 
-from limner_krita import words
+from limner_front import words
+from limner_front.i18n import _
 from limner_krita.controls import Control, Spec, control_for
-from limner_krita.i18n import _
 from limner_krita.qt import QtCore, QtWidgets, Signal
 
 FIRST = ("strokes", "steps", "seed")  # what an artist reaches for; the rest is folded away
 ELSEWHERE = ("prompt",)  # has its own place in the docker
 SEEDS = 10_000  # a seed that one can say aloud
 NOTE_MS = 4_000
-GAP_MS = 200  # between two changes of a running drawing
 
 
 class Field(QtWidgets.QWidget):
@@ -207,50 +205,6 @@ class Form(QtWidgets.QWidget):
         field.append(dice)
 
 
-class Adjuster(QtCore.QObject):
-    """Changes of a running drawing's settings: gathered, sent soon, the last one always.
-
-    Args:
-        send: takes the changed settings.
-    """
-
-    def __init__(self, send: Callable[[dict[str, Any]], None], parent: QtCore.QObject) -> None:
-        super().__init__(parent)
-        self._send = send
-        self._pending: dict[str, Any] = {}
-        self._known: dict[str, Any] = {}
-        self._timer = QtCore.QTimer(self, singleShot=True, interval=GAP_MS)
-        self._timer.timeout.connect(self.flush)
-        self.is_open = True
-
-    def follow(self, params: dict[str, Any]) -> None:
-        """The form belongs to a drawing with these settings from now on."""
-        self._timer.stop()
-        self._pending, self._known = {}, dict(params)
-
-    def take(self, name: str, value: Any, usual: Any = None) -> None:
-        """A setting has changed for good; nothing happens if the drawing has it so."""
-        value = usual if value is None else value
-        if value is None or (value == self._known.get(name, usual) and name not in self._pending):
-            return
-        self._pending[name] = value
-        if not self._timer.isActive():
-            self._timer.start()
-
-    def flush_when_open(self) -> None:
-        """Send what had to wait."""
-        if not self._timer.isActive():
-            self.flush()
-
-    def flush(self) -> None:
-        """Send what has gathered, if it can be sent; else it waits for the next call."""
-        self._timer.stop()
-        if self._pending and self.is_open:
-            self._known |= self._pending
-            changes, self._pending = self._pending, {}
-            self._send(changes)
-
-
 def _column(parent: QtWidgets.QWidget) -> QtWidgets.QVBoxLayout:
     column = QtWidgets.QVBoxLayout(parent)
     column.setContentsMargins(0, 0, 0, 0)
@@ -262,4 +216,4 @@ def _fill(column: QtWidgets.QVBoxLayout, fields: list[Field]) -> None:
         column.addWidget(field)
 
 
-__all__ = ["Adjuster", "Control", "Field", "Form"]
+__all__ = ["Control", "Field", "Form"]

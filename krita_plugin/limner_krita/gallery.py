@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from limner_krita import words
-from limner_krita.i18n import _
-from limner_krita.jobs import Job
+from limner_front import words
+from limner_front.i18n import _
+from limner_front.jobs import Job
 from limner_krita.painting import Painting, paper
 from limner_krita.qt import Qt, QtCore, QtGui, QtWidgets, Signal
 from limner_wire.strokes import Strokes

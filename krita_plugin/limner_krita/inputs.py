@@ -8,8 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from limner_krita import pictures, words
-from limner_krita.i18n import _
+from limner_front import words
+from limner_front.i18n import _
+from limner_krita import pictures
 from limner_krita.qt import QtWidgets, Signal
 from limner_wire.errors import ErrorCode, LimnerError
 

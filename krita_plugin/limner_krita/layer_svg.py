@@ -9,7 +9,7 @@ from __future__ import annotations
 from xml.etree import ElementTree
 from xml.sax.saxutils import quoteattr
 
-from limner_krita.i18n import _
+from limner_front.i18n import _
 from limner_wire.errors import ErrorCode, LimnerError
 from limner_wire.limits import SVG_BYTES
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from limner_krita import starter
-from limner_krita.i18n import _
+from limner_front import program
+from limner_front.i18n import _
+from limner_front.link import Link, link_words, starting_words
 from limner_krita.qt import Qt, QtCore, QtGui, QtWidgets
 from limner_krita.settings import Settings, save
-from limner_krita.transport import Link, Transport, starting_words
+from limner_krita.starter import Starter
+from limner_krita.transport import Transport
+from limner_krita.version import VERSION
 
 SLOW_MS = 2_000  # a greeting that takes longer wants an explanation
 PATIENCE_MS = 60_000  # until a backend that was started here should have been heard
@@ -23,9 +26,7 @@ AWAY = "#d9534f"
 class LinkBar(QtWidgets.QWidget):
     """The line, what is wrong and what to do, Start backend, its log, Copy diagnostics."""
 
-    def __init__(
-        self, transport: Transport, own: starter.Starter, settings: Settings, krita: str
-    ) -> None:
+    def __init__(self, transport: Transport, own: Starter, settings: Settings, krita: str) -> None:
         super().__init__()
         self._transport, self._starter, self._settings = transport, own, settings
         self._krita = krita
@@ -42,8 +43,21 @@ class LinkBar(QtWidgets.QWidget):
 
     def diagnostics(self) -> str:
         """What someone who helps needs to know."""
-        program = starter.find(self._settings.limner)
-        return starter.diagnostics(self._transport, self._starter, self._krita, program)
+        transport = self._transport
+        versions = [
+            ("Limner for Krita", VERSION),
+            ("Krita", self._krita),
+            ("Qt", f"{QtCore.qVersion()}, PyQt {QtCore.PYQT_VERSION_STR}"),
+        ]
+        return program.diagnostics(
+            versions,
+            line=f"{transport.link.value} {transport.problem}".strip(),
+            url=transport.url,
+            welcome=transport.welcome,
+            program=program.find(self._settings.limner),
+            errors=transport.errors,
+            log=self._starter.log,
+        )
 
     def render(self) -> None:
         """Say how things stand."""
@@ -57,7 +71,7 @@ class LinkBar(QtWidgets.QWidget):
             self._is_starting, self._fell = False, ""
             self._patience.stop()
         self._dot.setStyleSheet(f"color: {COLOURS.get(link, AWAY)}")
-        self._line.setText(_link_words(link))
+        self._line.setText(link_words(link))
         problem = self._problem_words(link)
         self._problem.setText(problem)
         self._problem.setVisible(bool(problem))
@@ -121,11 +135,11 @@ class LinkBar(QtWidgets.QWidget):
         if self._starter.is_running:
             self._starter.stop()
             return
-        program = starter.find(self._settings.limner) or self._ask_for_program()
-        if program:
+        chosen = program.find(self._settings.limner) or self._ask_for_program()
+        if chosen:
             self._is_starting, self._fell = True, ""
             self._patience.start()
-            self._starter.start(program)
+            self._starter.start(chosen)
             self.render()
 
     def _ask_for_program(self) -> str:
@@ -176,14 +190,3 @@ class LinkBar(QtWidgets.QWidget):
         """Put them on the clipboard."""
         QtWidgets.QApplication.clipboard().setText(self.diagnostics())
         self._line.setText(_("Copied. There is no key in it, and nothing that you drew."))
-
-
-def _link_words(link: Link) -> str:
-    return {
-        Link.ABSENT: lambda: _("no backend"),
-        Link.CONNECTING: lambda: _("connecting"),
-        Link.GREETING: lambda: _("connecting"),
-        Link.READY: lambda: _("connected"),
-        Link.LOST: lambda: _("not connected"),
-        Link.REFUSED: lambda: _("not connected"),
-    }[link]()

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from krita import Krita, Selection
-from limner_krita.i18n import _
+from limner_front.i18n import _
 from limner_krita.opened import owned
 from limner_krita.qt import QtCore
 from limner_wire.errors import ErrorCode, LimnerError

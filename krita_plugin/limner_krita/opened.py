@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from krita import Krita
-from limner_krita.i18n import _
+from limner_front.i18n import _
 from limner_krita.qt import QtCore
 from limner_wire.errors import ErrorCode, LimnerError
 from limner_wire.limits import CANVAS_MIN_PX

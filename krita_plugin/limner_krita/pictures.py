@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from pathlib import Path
 
-from limner_krita.i18n import _
+from limner_front.i18n import _
 from limner_krita.qt import Qt, QtCore, QtGui, QtWidgets
 from limner_wire import limits
 from limner_wire.errors import ErrorCode, LimnerError

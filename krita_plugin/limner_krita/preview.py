@@ -7,7 +7,7 @@ that the figures still move.
 
 from __future__ import annotations
 
-from limner_krita.i18n import _
+from limner_front.i18n import _
 from limner_krita.painting import Painting, paper
 from limner_krita.qt import Qt, QtCore, QtGui, QtWidgets, Signal
 from limner_wire.session import Heard

@@ -11,8 +11,8 @@ from contextlib import contextmanager
 from typing import Any
 
 from krita import Krita
+from limner_front.i18n import _
 from limner_krita import apply, colour, opened, turns
-from limner_krita.i18n import _
 from limner_krita.qt import QtGui
 
 _shown: set[str] = set()  # ids of all preview layers

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
+from limner_front.i18n import _
 from limner_krita import colour, masks, opened
-from limner_krita.i18n import _
 from limner_krita.preview_layer import hidden_previews
 from limner_krita.qt import QtCore, QtGui
 from limner_wire.errors import ErrorCode, LimnerError

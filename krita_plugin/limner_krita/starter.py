@@ -1,41 +1,17 @@
-"""Starts the backend for the artist, keeps what it says, and tells what is needed to get help."""
+"""Starts the backend for the artist, and keeps what it says."""
 
 from __future__ import annotations
 
-import os
-import platform
-import re
-import shutil
-import sys
 from collections import deque
-from pathlib import Path
 
-from limner_krita.i18n import _
+from limner_front.i18n import _
+from limner_front.program import environment, without_secrets
 from limner_krita.qt import QtCore, Signal
-from limner_krita.transport import Transport
-from limner_krita.version import VERSION
-from limner_wire import messages, place
 
 LINES = 400
 STOPPING_MS = 10_000  # then it is killed; its drawings go on from where they were saved
 CLOSING_MS = 5_000
-PROGRAM = "limner.exe" if sys.platform == "win32" else "limner"
-OF_KRITA = ("PYTHONHOME", "PYTHONPATH", "PYTHONSTARTUP", "QT_PLUGIN_PATH", "QT_QPA_PLATFORM")
-SECRET = re.compile(r"((?:ticket|token|session)\s*[=:]\s*)[^\s&\"']+", re.IGNORECASE)
-
-
-def find(saved: str) -> str:
-    """The program that serves: the saved one, else one on the PATH; nothing if there is none."""
-    if saved and Path(saved).is_file():
-        return saved
-    return shutil.which(PROGRAM) or ""
-
-
-def without_secrets(text: str) -> str:
-    """The text, with no token and no ticket in it."""
-    out = SECRET.sub(r"\1…", text)
-    token = place.token()
-    return out.replace(token, "…") if token else out
+OF_KRITA = ("QT_PLUGIN_PATH", "QT_QPA_PLATFORM")
 
 
 class Starter(QtCore.QObject):
@@ -133,37 +109,7 @@ class Starter(QtCore.QObject):
 
 
 def _environment() -> QtCore.QProcessEnvironment:
-    """The artist's, without what Krita's own package sets for the Python inside it."""
-    out = QtCore.QProcessEnvironment.systemEnvironment()
-    for name in OF_KRITA:
-        out.remove(name)
-    if "APPDIR" in os.environ:  # an AppImage: its libraries are not the backend's
-        out.remove("LD_LIBRARY_PATH")
-    out.insert("PYTHONUNBUFFERED", "1")
-    out.insert("PYTHONIOENCODING", "utf-8")
+    out = QtCore.QProcessEnvironment()
+    for name, value in environment(OF_KRITA).items():
+        out.insert(name, value)
     return out
-
-
-def diagnostics(transport: Transport, starter: Starter, krita: str, program: str) -> str:
-    """What someone who helps needs to know; no token and no prompt in it."""
-    welcome = transport.welcome
-    rows = [
-        ("Limner for Krita", VERSION),
-        ("Krita", krita),
-        ("Qt", f"{QtCore.qVersion()}, PyQt {QtCore.PYQT_VERSION_STR}"),
-        ("Python", sys.version.split()[0]),
-        ("System", f"{platform.system()} {platform.release()} {platform.machine()}"),
-        ("Protocol", str(messages.PROTOCOL)),
-        ("Data folder", str(place.data_folder())),
-        ("Key file", "there" if place.token() else "none"),
-        ("Backend at", transport.url or "nowhere"),
-        ("Backend", welcome.server if welcome else "not heard"),
-        ("Devices", ", ".join(welcome.devices) if welcome else ""),
-        ("Models", ", ".join(str(x.get("name")) for x in welcome.models) if welcome else ""),
-        ("Line", f"{transport.link.value} {transport.problem}".strip()),
-        ("Program", program or "not found"),
-    ]
-    lines = [f"{name}: {value}" for name, value in rows]
-    lines += ["", "Last errors:", *(transport.errors or ["none"])]
-    lines += ["", "Backend's log:", *(list(starter.log)[-60:] or ["not started from here"])]
-    return without_secrets("\n".join(lines))

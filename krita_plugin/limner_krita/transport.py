@@ -9,33 +9,32 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from enum import Enum
 
-from limner_krita.i18n import _
+from limner_front.i18n import _
+from limner_front.link import (
+    Link,
+    absent_words,
+    lost_words,
+    refusal_words,
+    starting_words,
+    status_words,
+    version_words,
+)
 from limner_krita.qt import QtCore, Signal
 from limner_krita.version import VERSION
 from limner_krita.websocket import WebSocket
 from limner_wire import messages, place
-from limner_wire.errors import ErrorCode, WireError
-from limner_wire.session import Heard, Phase, Session, Watched
+from limner_wire.errors import WireError
+from limner_wire.session import Heard, Phase, Session
 
+CLIENT = f"krita/{VERSION}"
 PING_MS = 15_000
 LOOK_MS = 1_000  # between two looks for a backend, and at whether the connection is dead
 WAIT_MOST_S = 5.0  # on one machine; trying costs nothing
 CREDIT = 2
 LIVE = "/live"
+HOST = "krita"
 ERRORS = 20  # kept for the diagnostics
-
-
-class Link(Enum):
-    """How things stand between the plugin and a backend."""
-
-    ABSENT = "absent"  # none says that it runs
-    CONNECTING = "connecting"
-    GREETING = "greeting"  # connected; it is getting ready
-    READY = "ready"
-    LOST = "lost"  # one said that it runs, and does not answer
-    REFUSED = "refused"  # it does not talk to us
 
 
 @dataclass(frozen=True)
@@ -67,7 +66,7 @@ class Transport(QtCore.QObject):
         self.link, self.problem, self.url = Link.ABSENT, "", ""
         self.errors: list[str] = []
         self._place = Place(None, place.token())
-        self.session = Session(f"krita/{VERSION}", self._place.token, credit=CREDIT)
+        self.session = Session(f"{HOST}/{VERSION}", self._place.token, credit=CREDIT)
         self._socket: WebSocket | None = None
         self._retry = QtCore.QTimer(self, singleShot=True)
         self._retry.timeout.connect(self._try)
@@ -108,11 +107,6 @@ class Transport(QtCore.QObject):
     def ask(self, message: messages.Message) -> None:
         """Say something that is not repeated if the connection is lost."""
         self.session.ask(message)
-        self._flush()
-
-    def submit(self, submit: messages.Submit) -> None:
-        """Ask for a job, until it is confirmed."""
-        self.session.submit(submit)
         self._flush()
 
     def upload(self, data: bytes, mime: str) -> str:
@@ -177,10 +171,7 @@ class Transport(QtCore.QObject):
 
     def _renew_session(self, token: str) -> None:
         """Another token: speak with that, of the same jobs."""
-        before, self.session = self.session, Session(f"krita/{VERSION}", token, credit=CREDIT)
-        self.session.welcome = before.welcome
-        for job, watched in before.watched.items():
-            self.session.watched[job] = Watched(watched.seq, ended=watched.ended)
+        self.session = Session(CLIENT, token, credit=CREDIT).take_over(self.session)
 
     # --- one connection ---------------------------------------------------------------------
 
@@ -194,7 +185,7 @@ class Transport(QtCore.QObject):
             heard = self.session.receive(data, time.monotonic())
         except WireError as problem:
             self._note(f"protocol: {problem}")
-            self._drop(Link.REFUSED, version_words())
+            self._drop(Link.REFUSED, version_words(HOST))
             return
         if heard is not None:
             self._told(heard)
@@ -206,7 +197,8 @@ class Transport(QtCore.QObject):
             self._become(Link.READY, "" if message.ready else starting_words(), anew=True)
         elif isinstance(message, messages.Failed) and self.link is Link.GREETING:
             self._note(f"{message.code}: {message.message}")
-            self._become(Link.LOST if message.retryable else Link.REFUSED, refusal_words(message))
+            link = Link.LOST if message.retryable else Link.REFUSED
+            self._become(link, refusal_words(message, HOST))
             return
         self.heard.emit(heard)
 
@@ -255,49 +247,3 @@ class Transport(QtCore.QObject):
 
     def _note(self, error: str) -> None:
         self.errors = [*self.errors, f"{time.strftime('%H:%M:%S')} {error}"][-ERRORS:]
-
-
-def absent_words() -> str:
-    """No backend says that it runs."""
-    return _("No backend runs on this machine. Press “Start backend”, or run: limner serve")
-
-
-def lost_words() -> str:
-    """A backend said that it runs, and does not answer."""
-    return _("The backend is not answering. If it was stopped, start it again: “Start backend”.")
-
-
-def starting_words() -> str:
-    """It is there, and has no worker yet."""
-    return _(
-        "The backend is getting ready. You may press Draw: the drawing starts as soon as it can."
-    )
-
-
-def version_words() -> str:
-    """Plugin and backend do not speak the same protocol."""
-    return _(
-        "This plugin and the backend are of different versions and do not understand each other. "
-        "Bring both up to date: pip install -U limner, then limner install krita."
-    )
-
-
-def refusal_words(failed: messages.Failed) -> str:
-    """Why the backend does not greet us."""
-    if failed.code == ErrorCode.VERSION.value:
-        return version_words()
-    if failed.code == ErrorCode.FORBIDDEN.value:
-        return _(
-            "The backend does not accept this user’s key. It was perhaps started by another user, "
-            "or with another data folder (LIMNER_DATA). Stop it, and press “Start backend”."
-        )
-    if failed.code == ErrorCode.QUOTA.value:
-        return _("The backend is busy: too many front ends are connected. Close one of them.")
-    return f"{failed.message} {failed.hint}".strip()
-
-
-def status_words(status: int) -> str:
-    """The connection was refused before anything could be said."""
-    if status == 503:
-        return _("The backend is busy: too many front ends are connected. Close one of them.")
-    return _("Something else answers at the backend’s address. Start the backend again.")

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from limner_krita import words
+from limner_front import words
+from limner_front.i18n import _
+from limner_front.jobs import Job
 from limner_krita.chart import Chart
-from limner_krita.i18n import _
-from limner_krita.jobs import Job
 from limner_krita.qt import Qt, QtWidgets, Signal
 
 BAR_PX = 6
@@ -91,40 +91,17 @@ class Tray(QtWidgets.QWidget):
     def _show_commands(self, job: Job | None, is_ready: bool, why_not_apply: str) -> None:
         self._is_paused = job is not None and job.state == "paused"
         self._pause.setText(_("Go on") if self._is_paused else _("Pause"))
-        live = _why_not(job, is_ready) or (_("It is not drawing yet.") if _waits(job) else "")
-        drop = _why_not(job, is_ready)
+        live = words.why_not_hold(job, is_ready=is_ready)
+        drop = words.why_not_command(job, is_ready=is_ready)
         keep_help = _("Stop, and keep the drawing as it is")
         _open(self._pause, live, _("Hold the drawing; it goes on later"))
         _open(self._stop, live, keep_help)
         _open(self._cancel, drop, _("Stop, and throw the drawing away"))
-        _open(self._apply, _why_not_kept(job) or why_not_apply, _apply_help(job))
+        _open(self._apply, words.why_not_keep(job) or why_not_apply, _apply_help(job))
         has_picture = bool(job and job.result and job.result.png)
         no_picture = "" if has_picture or not job or not job.is_kept else _("There is no picture.")
         picture_help = _("Put the drawing on the canvas as a new paint layer")
-        _open(self._picture, _why_not_kept(job) or no_picture or why_not_apply, picture_help)
-
-
-def _waits(job: Job | None) -> bool:
-    return job is not None and not job.is_live
-
-
-def _why_not(job: Job | None, is_ready: bool) -> str:
-    """Why a drawing can't be commanded; nothing if it can."""
-    if job is None:
-        return _("Nothing is being drawn.")
-    if job.is_over:
-        return _("It is over.")
-    if job.asked:
-        return words.state(job)
-    return "" if is_ready else _("The backend is not connected.")
-
-
-def _why_not_kept(job: Job | None) -> str:
-    if job is None:
-        return _("There is no drawing yet.")
-    if not job.is_over:
-        return _("Stop it first, or wait until it is done.")
-    return "" if job.is_kept else _("There is nothing of it to keep.")
+        _open(self._picture, words.why_not_keep(job) or no_picture or why_not_apply, picture_help)
 
 
 def _apply_help(job: Job | None) -> str:

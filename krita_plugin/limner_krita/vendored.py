@@ -1,9 +1,9 @@
-"""The two packages that the plugin carries with it: `limner_wire` and `websockets`.
+"""The packages that the plugin carries with it: `limner_wire`, `limner_front` and `websockets`.
 
 Other plugins carry a `websockets` of their own, perhaps an older one, and put it on `sys.path`. So
 ours goes onto no path: it is a part of this package (all its imports are relative), and
-`limner_wire`, whose name nobody else has, is found by its file. In the source tree, where nothing
-is carried, both are imported as any package is.
+the other two, whose names nobody else has, are found by their files. In the source tree, where
+nothing is carried, all are imported as any package is.
 """
 
 from __future__ import annotations
@@ -15,13 +15,15 @@ from pathlib import Path
 from types import ModuleType
 
 VENDOR = Path(__file__).parent / "vendor"
+OURS = ("limner_wire", "limner_front")
 
 
 def prepare() -> str:
-    """Make `limner_wire` importable. What is missing, by name; nothing if all is there."""
-    if "limner_wire" not in sys.modules and (VENDOR / "limner_wire").is_dir():
-        _load("limner_wire", VENDOR / "limner_wire")
-    for name in ("limner_wire.session", "websockets.client"):
+    """Make them importable. What is missing, by name; nothing if all is there."""
+    for name in OURS:
+        if name not in sys.modules and (VENDOR / name).is_dir():
+            _load(name, VENDOR / name)
+    for name in ("limner_wire.session", "limner_front.jobs", "websockets.client"):
         try:
             importlib.import_module(name) if name.startswith("limner") else websockets("client")
         except ImportError:

@@ -100,6 +100,14 @@ class Session:
         self._heard_at = 0.0
         self._chance = chance or random.Random()  # spreads tries; no secret
 
+    def take_over(self, before: Session) -> Session:
+        """Speak of the same jobs as an earlier conversation did, with another token."""
+        self.welcome = before.welcome
+        self.watched = {j: Watched(w.seq, ended=w.ended) for j, w in before.watched.items()}
+        self._unconfirmed = dict(before._unconfirmed)
+        self._uploads = {sha: u for sha, u in before._uploads.items() if not u.complete}
+        return self
+
     # --- the connection ---------------------------------------------------------------------
 
     def connected(self, now: float) -> None:

@@ -6,6 +6,10 @@ on 512 px the error is 0.006 px at most. float16 has the same size and forty tim
 width (of the stroke, in full, as SVG has it) is a fraction of the longer side; colours are 8-bit
 straight RGBA. A stroke is a chain of cubic Bézier segments: 3 n + 1 control points for n of them.
 
+Strokes in space have a depth at each control point too, away from the viewer: a depth d of a
+canvas whose longer side is L is round((d / L + 0.75) / 1.5 * 65535). The canvas is their front
+view, from infinitely far; they turn about the middle of the canvas at depth 0.
+
 A front end that is far may get a frame as steps from one that it has shown: 8 bits a coordinate,
 in units of 8 of those fractions.
 """
@@ -22,6 +26,7 @@ from limner_wire.errors import WireError
 from limner_wire.frames import Buffer
 
 MARGIN, SPAN, STEPS = 0.25, 1.5, 65535  # of the canvas; fractions are STEPS steps over SPAN
+NEAREST = 0.75  # depths reach as far before and behind the canvas, in parts of its longer side
 COARSE = 8  # fractions in one unit of a step
 
 Point = tuple[float, float]
@@ -35,11 +40,13 @@ class Stroke:
         points: 3 n + 1 control points of n cubic segments.
         width: full width in pixels.
         rgba: 0 to 255, straight alpha.
+        depth: of each control point in pixels, away from the viewer; None for a flat one.
     """
 
     points: Sequence[Point]
     width: float
     rgba: tuple[int, int, int, int]
+    depth: Sequence[float] | None = None
 
     def path(self) -> str:
         """SVG path data."""
@@ -57,6 +64,7 @@ class Strokes:
         ends: "I", where each of the S strokes ends among the N points.
         width: "H", S fractions of the longer side.
         rgba: 4 S bytes.
+        depth: "H", N fractions of the longer side; None for a flat drawing.
     """
 
     canvas: tuple[int, int]
@@ -64,18 +72,25 @@ class Strokes:
     ends: array[int]
     width: array[int]
     rgba: bytes
+    depth: array[int] | None = None
 
     @classmethod
     def of(cls, strokes: Iterable[Stroke], canvas: tuple[int, int]) -> Strokes:
-        """Pack strokes.
+        """Pack strokes; if any has depth, those without lie at depth 0.
 
         Raises:
             WireError: if one is no chain of cubics, or there are too many.
         """
         points, ends, widths, colours = array("H"), array("I"), array("H"), array("B")
+        depths, is_flat = array("H"), True
         for stroke in strokes:
             if len(stroke.points) % 3 != 1:
                 raise WireError(f"a stroke of {len(stroke.points)} points is no chain of cubics")
+            deep = [0.0] * len(stroke.points) if stroke.depth is None else stroke.depth
+            if len(deep) != len(stroke.points):
+                raise WireError(f"{len(deep)} depths for a stroke of {len(stroke.points)} points")
+            is_flat &= stroke.depth is None
+            depths.extend(_fraction((d / max(canvas) + NEAREST) / SPAN) for d in deep)
             for point in stroke.points:
                 for c, side in zip(point, canvas, strict=True):
                     points.append(_fraction((c / side + MARGIN) / SPAN))
@@ -84,7 +99,8 @@ class Strokes:
             colours.extend(stroke.rgba)
         if len(ends) > limits.STROKES_MAX:
             raise WireError(f"a frame may hold {limits.STROKES_MAX} strokes")
-        return cls(canvas, points, ends, widths, colours.tobytes())
+        depth = None if is_flat else depths
+        return cls(canvas, points, ends, widths, colours.tobytes(), depth)
 
     @classmethod
     def read(cls, buffers: dict[str, Buffer], canvas: Sequence[int]) -> Strokes:
@@ -93,8 +109,8 @@ class Strokes:
         Raises:
             WireError: if the buffers are others than `buffers` makes, or do not fit each other.
         """
-        if set(buffers) != {"points", "ends", "width", "rgba"}:
-            raise WireError("strokes are points, ends, width and rgba")
+        if set(buffers) - {"depth"} != {"points", "ends", "width", "rgba"}:
+            raise WireError("strokes are points, ends, width and rgba, and perhaps depth")
         ends = _numbers("I", _hold(buffers["ends"], "u32", (None,)))
         count = len(ends)
         if count > limits.STROKES_MAX:
@@ -109,21 +125,34 @@ class Strokes:
             raise WireError("there are points of no stroke")
         widths = _numbers("H", _hold(buffers["width"], "u16", (count,)))
         rgba = bytes(_hold(buffers["rgba"], "u8", (count, 4)).data)
-        return cls((canvas[0], canvas[1]), points, ends, widths, rgba)
+        depth = None
+        if "depth" in buffers:
+            depth = _numbers("H", _hold(buffers["depth"], "u16", (len(points) // 2,)))
+        return cls((canvas[0], canvas[1]), points, ends, widths, rgba, depth)
 
     def buffers(self) -> list[Buffer]:
         """The whole of them, for a frame."""
         count = len(self.ends)
-        return [
+        out = [
             Buffer("points", "u16", (len(self.points) // 2, 2), _little(self.points)),
             Buffer("ends", "u32", (count,), _little(self.ends)),
             Buffer("width", "u16", (count,), _little(self.width)),
             Buffer("rgba", "u8", (count, 4), self.rgba),
         ]
+        if self.depth is not None:
+            out.append(Buffer("depth", "u16", (len(self.depth),), _little(self.depth)))
+        return out
+
+    def depths(self) -> list[float] | None:
+        """The depth of each of the N control points in pixels; None for a flat drawing."""
+        if self.depth is None:
+            return None
+        side = max(self.canvas)
+        return [v * (SPAN / STEPS * side) - NEAREST * side for v in self.depth]
 
     def steps_from(self, base: Strokes) -> list[Buffer] | None:
         """The buffers that lead from `base` to here; None if no small steps do."""
-        if base.ends != self.ends or base.canvas != self.canvas:
+        if (base.ends, base.canvas, base.depth) != (self.ends, self.canvas, self.depth):
             return None
         steps = [_half_up(b - a) for a, b in zip(base.points, self.points, strict=True)]
         if steps and (min(steps) < -128 or max(steps) > 127):
@@ -164,11 +193,12 @@ class Strokes:
         kx, ky = SPAN / STEPS * wide, SPAN / STEPS * high
         xs = [v * kx - MARGIN * wide for v in self.points[0::2]]
         ys = [v * ky - MARGIN * high for v in self.points[1::2]]
-        unit, begin = max(self.canvas) / STEPS, 0
+        unit, begin, depths = max(self.canvas) / STEPS, 0, self.depths()
         for s, end in enumerate(self.ends):
             r, g, b, a = self.rgba[4 * s : 4 * s + 4]
             line = list(zip(xs[begin:end], ys[begin:end], strict=True))
-            yield Stroke(line, self.width[s] * unit, (r, g, b, a))
+            depth = None if depths is None else depths[begin:end]
+            yield Stroke(line, self.width[s] * unit, (r, g, b, a), depth)
             begin = end
 
 

@@ -10,54 +10,23 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import signal
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import krita_host
 import pytest
+from serving import LIMNER, Server
 
 from limner.vector.svg import read_svg
 
 if not (krita_host.KRITA and krita_host.XVFB) and "LIMNER_NEEDS_KRITA" not in os.environ:
     pytest.skip("there is no Krita: apt-get install krita xvfb", allow_module_level=True)
 
-LIMNER = [sys.executable, "-m", "limner"]
 SCREENSHOTS = krita_host.ROOT / ".cache" / "screenshots"
 BAD = ("ASSERT", "Traceback", "Error:")
 SLOW = 10  # times what is aimed at, by the clock: a machine may do other things too
-
-
-class Server:
-    """A `limner serve` that can be killed and started again."""
-
-    def __init__(self, data: Path) -> None:
-        self._env = {**os.environ, "LIMNER_DATA": str(data)}
-        self._process: subprocess.Popen[str] | None = None
-
-    def serve(self) -> None:
-        self._process = subprocess.Popen(
-            [*LIMNER, "serve", "--port", "0", "--threads", "1"],  # Krita needs the other core
-            env=self._env,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        assert self._process.stdout is not None
-        assert "serves" in self._process.stdout.readline()
-
-    def stop(self, how: signal.Signals = signal.SIGINT) -> None:
-        if self._process is not None:
-            self._process.send_signal(how)
-            self._process.wait(20)
-            assert self._process.stdout is not None
-            self._process.stdout.close()
-            self._process = None
-
-    def kill(self) -> None:
-        self.stop(signal.SIGKILL)
 
 
 @pytest.fixture

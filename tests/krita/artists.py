@@ -16,7 +16,8 @@ from PyQt5.QtTest import QTest
 
 from limner.engine.base import Over, Said
 from limner.server.app import Server, Settings
-from limner_krita import i18n, settings
+from limner_front import i18n
+from limner_krita import settings
 from limner_krita.docker import Panel
 from limner_krita.starter import Starter
 from limner_krita.transport import Transport

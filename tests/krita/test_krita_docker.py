@@ -13,7 +13,8 @@ from paper import PNG, Source
 from PyQt5 import QtGui, QtWidgets
 
 from limner.engine.base import Said
-from limner_krita import i18n, pictures
+from limner_front import i18n
+from limner_krita import pictures
 from limner_wire import messages as m
 from limner_wire.errors import ErrorCode, LimnerError
 from limner_wire.strokes import Stroke, Strokes

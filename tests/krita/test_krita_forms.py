@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from PyQt5 import QtCore, QtWidgets
+from PyQt5 import QtWidgets
 from PyQt5.QtTest import QTest
 
 from limner.methods.registry import METHODS
 from limner.methods.schema import read, schema
-from limner_krita import i18n
-from limner_krita.forms import Adjuster, Form
+from limner_front import i18n
+from limner_krita.forms import Form
 
 SCHEMA: dict[str, Any] = {
     "type": "object", "required": ["prompt"], "additionalProperties": False,
@@ -139,27 +139,3 @@ def test_every_method_of_the_backend_has_a_form(app: QtWidgets.QApplication, nam
     for field in form.fields.values():
         field.write(field.usual())
     assert form.problem() == "" and read(params, needed | form.values()) == at_first
-
-
-def test_changes_are_gathered_and_wait_for_the_line(app: QtWidgets.QApplication) -> None:
-    sent: list[dict[str, Any]] = []
-    owner = QtCore.QObject()
-    adjuster = Adjuster(sent.append, owner)
-    adjuster.follow({"prompt": "a cat", "ink": 0.5})
-    adjuster.take("ink", 0.5)  # as it is
-    adjuster.take("contrast", None, usual=1.0)  # untouched, as it was
-    adjuster.flush()
-    assert sent == []
-    adjuster.is_open = False
-    adjuster.take("ink", 0.6)
-    adjuster.take("ink", 0.7)
-    adjuster.take("prompt", "a dog")
-    adjuster.flush()
-    assert sent == []
-    adjuster.is_open = True
-    adjuster.flush_when_open()
-    assert sent == [{"ink": 0.7, "prompt": "a dog"}]
-    adjuster.take("ink", 0.7)  # sent already
-    adjuster.take("ink", None, usual=0.0)  # back to recommended
-    adjuster.flush()
-    assert sent[1:] == [{"ink": 0.0}]

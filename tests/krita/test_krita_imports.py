@@ -16,7 +16,7 @@ OF_KRITA = {  # may touch Krita: what is registered, and what reads and writes t
     "__init__", "extension", "document", "opened", "colour", "snapshot", "apply", "masks",
     "preview_layer", "layer_svg", "turns",
 }  # fmt: skip
-WITHOUT_QT = {"jobs", "words", "i18n", "settings", "svg_strokes", "vendored", "version"}
+WITHOUT_QT = {"settings", "vendored", "version"}
 UNSCOPED = re.compile(  # Qt's enums as only PyQt5 understands them
     r"(?<!\.)\bQt\.(Align(?!ment)|Key_|Horizontal|Vertical|Keep|Smooth|RoundCap|Left|Right|Wait|WA_|UserRole)"
     r"|QImage\.Format_|QPainter\.(Anti|Smooth)|\.exec_\("
@@ -33,12 +33,12 @@ def imports(path: Path) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
-def test_a_module_imports_what_krita_has_and_the_wire_alone(path: Path) -> None:
+def test_a_module_imports_what_krita_has_and_what_is_carried_alone(path: Path) -> None:
     for name in imports(path):
         root = name.split(".")[0]
         is_host = root == "krita" and path.stem in OF_KRITA
         is_qt = root in ("PyQt5", "PyQt6", "pykrita") and path.stem == "qt"
-        ours = root in ("limner_krita", "limner_wire")
+        ours = root in ("limner_krita", "limner_front", "limner_wire")
         assert root in sys.stdlib_module_names or is_host or is_qt or ours, name
 
 

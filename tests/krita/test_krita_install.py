@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from limner.cli import install as cli
+from limner.cli import install_krita as cli
 from limner.cli.app import run
-from limner_krita import settings, starter
+from limner_front import program
+from limner_krita import settings
 
 RC = "theme=dark\n[General]\nshowSplash=false\n\n[python]\nenable_other=true\n\n[tail]\na=1\n"
 
@@ -39,7 +40,7 @@ def test_the_plugin_is_put_in_place_and_switched_on(home: Path) -> None:
     assert rc.read_text() == RC.replace("[python]\n", "[python]\nenable_limner_krita=true\n")
     saved = json.loads((home / "krita.json").read_text())
     assert saved["longest_px"] == 512 and Path(saved["limner"]).name.startswith("limner")
-    assert starter.find(settings.load().limner) == saved["limner"]
+    assert program.find(settings.load().limner) == saved["limner"]
 
 
 @pytest.mark.parametrize(
@@ -87,9 +88,7 @@ def test_each_system_has_its_places(
     assert cli.krita_folder() == tmp_path / folder and cli.krita_settings() == tmp_path / rc
 
 
-def test_a_wrong_memory_is_no_reason_to_fail(folder: Path) -> None:
-    (folder / "krita.json").write_text('{"prompts": 3, "forms": {"a": 1}, "longest_px": 99999')
-    assert settings.load() == settings.Settings()
-    (folder / "krita.json").write_text('{"prompts": [1, "a"], "forms": {"a": 1}, "longest_px": 1}')
+def test_what_only_krita_remembers_may_be_wrong_too(folder: Path) -> None:
+    (folder / "krita.json").write_text('{"forms": {"a": 1, "b": {"ink": 2}}, "sources": []}')
     loaded = settings.load()
-    assert loaded.prompts == ["a"] and loaded.forms == {} and loaded.longest_px == 16
+    assert loaded.forms == {"b": {"ink": 2}} and loaded.sources == {}

@@ -7,18 +7,13 @@ import time
 from collections.abc import Callable
 
 import pytest
-import torch
-from artists import SVG, Artist, Backend
+from artists import Artist, Backend
 from PyQt5 import QtCore, QtGui, QtWidgets
 
 from limner.engine.base import Said
-from limner.methods.base import Inputs, Result
-from limner.output import files
-from limner.vector.strokes import Strokes as Packed
 from limner_krita import preview as preview_module
 from limner_krita.painting import Painting, paint, paper
 from limner_krita.preview import Preview
-from limner_krita.svg_strokes import strokes_of
 from limner_wire import messages as m
 from limner_wire.frames import encode
 from limner_wire.session import Heard
@@ -73,31 +68,6 @@ def test_ends_are_round(app: QtWidgets.QApplication) -> None:
     ground = paper(QtCore.QSize(100, 100), None)
     image = paint(Strokes.of([Stroke(line, 40, (0, 0, 0, 255))], (100, 100)), ground)
     assert colour(image, 33, 50) == (0, 0, 0) and colour(image, 33, 33) == (255, 255, 255)
-
-
-def test_a_result_is_read_back_from_its_svg(app: QtWidgets.QApplication) -> None:
-    """What the backend writes, the docker shows: at the width and colours of the strokes."""
-    points = torch.tensor([[5.0, 5], [10, 40], [30, 5], [40, 40]])
-    colour = torch.tensor([[1.0, 0.5, 0.0, 0.4]])
-    drawn = Packed(points, torch.tensor([0, 4]), torch.tensor([3.0]), colour)
-    result = Result(drawn, (48, 64), None, 0.5, {"prompt": "a cat"})
-    svg, _png, _about = files(result, Inputs((48, 64), None, None, None, None))
-    [stroke] = list(strokes_of(svg))
-    assert strokes_of(svg).canvas == (64, 48) and stroke.rgba == (255, 128, 0, 102)
-    assert stroke.width == pytest.approx(3.0, abs=0.01)  # 16 bits over 64 px, three decimals
-    assert stroke.points[1] == pytest.approx((10, 40), abs=0.01)
-
-
-@pytest.mark.parametrize(
-    "svg",
-    [
-        b"", b"<svg", b"<svg/>", b"\xff\xfe", SVG.replace(b"64 48", b"a b"),
-        SVG.replace(b"#0a141e", b"url(#x)"), SVG.replace(b" 6,7", b""),
-        b'<!DOCTYPE s [<!ENTITY a "b">]>' + SVG,
-    ],
-)  # fmt: skip
-def test_what_is_no_such_svg_is_not_shown(svg: bytes) -> None:
-    assert strokes_of(svg) is None
 
 
 def test_only_the_newest_is_painted_and_all_are_given_back(

@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 from artists import SVG, Backend
 
+from limner_front.jobs import Job, Request
+from limner_front.link import Link
 from limner_krita import transport as line
-from limner_krita.jobs import Job, Request
-from limner_krita.transport import Link, Transport
+from limner_krita.transport import Transport
 from limner_wire import messages as m
 from limner_wire import place
 from limner_wire import session as wire_session
@@ -179,7 +180,7 @@ def test_a_large_result_arrives_whole(transport: Transport, backend: Backend, un
     transport.open()
     until(lambda: transport.is_ready)
     job = Job(Request("clipdraw", {"prompt": "a cat"}, (64, 48), ("starter",)))
-    transport.submit(job.submit())
+    transport.ask(job.submit())
     until(lambda: backend.engine.orders)
     png = bytes(range(256)) * 40_000  # 10 MB
     backend.play(backend.engine.run)
@@ -196,7 +197,7 @@ def test_a_submit_that_was_never_confirmed_is_sent_again(
     until(lambda: transport.is_ready)
     transport._socket.abort("cut")
     job = Job(Request("clipdraw", {"prompt": "a cat"}, (64, 48), ("starter",)))
-    transport.submit(job.submit())
+    transport.ask(job.submit())
     until(lambda: backend.engine.orders, "the order")
     assert backend.engine.job == job.id and len(backend.engine.orders) == 1
 
@@ -209,7 +210,7 @@ def test_frames_come_as_they_are_shown_and_no_faster(
     transport.open()
     until(lambda: transport.is_ready)
     job = Job(Request("clipdraw", {"prompt": "a cat"}, (64, 48), ("starter",)))
-    transport.submit(job.submit())
+    transport.ask(job.submit())
     until(lambda: backend.engine.orders)
     backend.play(backend.engine.run)
     for step in range(1, 10):

@@ -31,9 +31,10 @@ line.phaseChanged.connect(lambda: line.is_ready and app.quit())
 QtCore.QTimer.singleShot(15000, app.quit)
 line.open()
 (app.exec if hasattr(app, "exec") else app.exec_)()
-import limner_wire
+import limner_front, limner_wire
 used = sys.modules["limner_krita.vendor.websockets.version"].version
-print(line.link.value, used, limner_wire.__file__, "websockets" in sys.modules)
+ours = limner_wire.__file__, limner_front.__file__
+print(line.link.value, used, *ours, "websockets" in sys.modules)
 line.close()
 """
 
@@ -62,10 +63,10 @@ def test_krita_finds_the_plugin_in_it(built: bytes) -> None:
 def test_it_carries_what_it_needs_and_nothing_else(built: bytes) -> None:
     names = set(zipfile.ZipFile(io.BytesIO(built)).namelist())
     vendor = "limner_krita/vendor/"
-    for needed in ("limner_wire/session.py", "websockets/client.py", "websockets/LICENSE"):
+    carried = ("limner_wire/session.py", "limner_front/jobs.py", "limner_front/locales/en.json")
+    for needed in (*carried, "websockets/client.py", "websockets/LICENSE"):
         assert vendor + needed in names
     assert not any("__pycache__" in n or n.endswith((".pyc", ".so", ".c")) for n in names)
-    assert {"limner_krita/locales/en.json", "limner_krita/locales/ko.json"} <= names
 
 
 def test_the_same_sources_give_the_same_bytes(built: bytes) -> None:
@@ -88,9 +89,10 @@ def test_it_talks_with_what_it_carries(built: bytes, backend: Backend, tmp_path:
     done = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=False
     )
-    link, version, wire, has_other = done.stdout.split() or ["", "", "", done.stderr]
+    link, version, wire, front, has_other = done.stdout.split() or ["", "", "", "", done.stderr]
     assert (link, has_other) == ("ready", "False"), done.stderr
-    assert version.startswith("16.") and wire.startswith(str(folder))
+    assert version.startswith("16.")
+    assert wire.startswith(str(folder)) and front.startswith(str(folder))
 
 
 def test_without_what_it_carries_it_says_what_to_do(built: bytes, tmp_path: Path) -> None:

@@ -165,3 +165,20 @@ def test_what_a_newer_backend_says_is_passed_over_and_nonsense_is_not() -> None:
     for nonsense in ("[]", '{"t":"state","job":"x","seq":1,"state":"queued"}', b"\x00"):
         with pytest.raises(WireError):
             session.receive(nonsense, 0.0)
+
+
+def test_another_token_speaks_of_the_same_jobs() -> None:
+    before = ready()
+    for job in (JOB, OTHER):
+        before.submit(replace(SUBMIT, job=job))
+    hear(before, m.State(JOB, 3, "queued", 1))
+    sha = before.upload(b"a picture", "image/png")
+    after = Session("test/1", "another").take_over(before)
+    assert after.welcome == WELCOME
+    after.connected(0.0)
+    assert told(after)[0]["token"] == "another"
+    hear(after, WELCOME)
+    assert [(x["t"], x.get("job", x.get("sha256"))) for x in told(after)] == [
+        ("blob", sha), ("submit", OTHER), ("watch", JOB),
+    ]  # fmt: skip
+    assert hear(after, m.State(JOB, 3, "queued", 1)) is None  # heard before

@@ -19,6 +19,7 @@ from limner_wire.errors import ErrorCode, LimnerError
 
 COMMANDS = {  # name: (module, what it does)
     "draw": ("limner.cli.draw", "Draw a prompt with strokes."),
+    "draw3d": ("limner.cli.draw", "Draw a prompt in space, to be seen from all round."),
     "trace": ("limner.cli.draw", "Make a picture into strokes."),
     "score": ("limner.cli.score", "Say how well each text fits a picture."),
     "serve": ("limner.cli.serve", "Serve Krita, Blender and the browser on this machine."),
@@ -27,7 +28,7 @@ COMMANDS = {  # name: (module, what it does)
     "models": ("limner.cli.models", "List, fetch and add models."),
     "train": ("limner.cli.train", "Train the starter models on pictures of your own."),
     "bench": ("limner.cli.bench", "Measure this machine."),
-    "install": ("limner.cli.install", "Put the plugin into Krita, and switch it on."),
+    "install": ("limner.cli.install", "Put the plugin into Krita or Blender."),
     "doctor": ("limner.cli.doctor", "Say what is here, what is missing, and how to get it."),
 }
 INTERRUPTED = 130

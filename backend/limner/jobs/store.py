@@ -233,7 +233,7 @@ class Store:
         row = self._db.execute(
             "SELECT body FROM events WHERE job = ? ORDER BY seq DESC LIMIT 1", (job,)
         ).fetchone()
-        return None if row is None else json.loads(row["body"])  # type: ignore[no-any-return]
+        return None if row is None else dict(json.loads(row["body"]))
 
     def job(self, job: str) -> Job | None:
         """One job."""

@@ -1,4 +1,4 @@
-"""Every text of the plugin is in every catalogue, with the same places to fill in."""
+"""Every text of the plugins is in every catalogue, with the same places to fill in."""
 
 from __future__ import annotations
 
@@ -12,17 +12,18 @@ import pytest
 
 from limner.methods.registry import METHODS
 from limner.methods.schema import schema
-from limner_krita import i18n, words
+from limner_front import i18n, words
 
-PLUGIN = Path(i18n.__file__).parent
+ROOT = Path(__file__).parents[2]
+WHO_SPEAKS = ("shared/limner_front", "krita_plugin/limner_krita", "blender_addon/limner_blender")
 HANGUL = re.compile("[가-힣]")
-OF_THE_BACKEND = ("words.py", "forms.py", "desk.py")  # may say what it only hears
+OF_THE_BACKEND = ("words.py", "forms.py", "desk.py", "fields.py", "props.py")  # say what it says
 SAME_IN_KOREAN = {"Limner", "{reason}."}
 
 
 def texts_of_the_code() -> set[str]:
     found = set()
-    for path in sorted(PLUGIN.glob("*.py")):
+    for path in (path for room in WHO_SPEAKS for path in sorted((ROOT / room).glob("*.py"))):
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
             if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "_":
                 first = node.args[0]
@@ -46,7 +47,7 @@ def texts_of_the_methods() -> set[str]:
 
 
 def catalogue(language: str) -> dict[str, str]:
-    return json.loads((PLUGIN / "locales" / f"{language}.json").read_text("utf-8"))
+    return json.loads((i18n.LOCALES / f"{language}.json").read_text("utf-8"))
 
 
 def places(text: str) -> set[str]:

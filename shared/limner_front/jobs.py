@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -53,7 +53,7 @@ class Job:
         failure: what went wrong, in words.
         strokes: of the newest frame; of the result when `is_final`.
         raster: the newest picture and its kind, of a method that has no strokes.
-        snapshot: what of the document it belongs to; the docker's business.
+        snapshot: what of the document it belongs to; the host's business.
         uploads: what is to be sent before it is asked for: role -> id.
     """
 
@@ -199,7 +199,7 @@ def _bytes(buffers: Mapping[str, Buffer], name: str) -> bytes:
     return bytes(buffers[name].data) if name in buffers else b""
 
 
-_CHANGES: dict[type[m.Message], Any] = {
+_CHANGES: dict[type[m.Message], Callable[[Job, Any, Heard], None]] = {
     m.State: _state, m.Waiting: _waiting, m.Progress: _progress, m.Adjusted: _adjusted,
     m.Notice: _notice, m.Failed: _failed, m.StrokesFrame: _strokes, m.RasterFrame: _raster,
     m.Done: _done,
@@ -207,7 +207,7 @@ _CHANGES: dict[type[m.Message], Any] = {
 
 
 class History:
-    """The drawings of this start of Krita, the newest first."""
+    """The drawings since the host was started, the newest first."""
 
     def __init__(self) -> None:
         self._jobs: dict[str, Job] = {}
@@ -229,7 +229,7 @@ class History:
         """Take one out."""
         self._jobs.pop(job.id, None)
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator[Job]:
         return reversed(list(self._jobs.values()))
 
     def __len__(self) -> int:

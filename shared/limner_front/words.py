@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from limner_krita.i18n import _
-from limner_krita.jobs import Job
+from limner_front.i18n import _
+from limner_front.jobs import Job
 
 
 def role(name: str) -> str:
@@ -132,3 +132,29 @@ def described(about: Mapping[str, Any]) -> str:
     """A drawing in one line, for a menu."""
     name = str(about.get("prompt") or "") or label(str(about.get("method") or "drawing"))
     return name if len(name) <= 60 else f"{name[:59]}…"
+
+
+def why_not_command(job: Job | None, *, is_ready: bool) -> str:
+    """Why a drawing can't be thrown away now; nothing if it can."""
+    if job is None:
+        return _("Nothing is being drawn.")
+    if job.is_over:
+        return _("It is over.")
+    if job.asked:
+        return state(job)
+    return "" if is_ready else _("The backend is not connected.")
+
+
+def why_not_hold(job: Job | None, *, is_ready: bool) -> str:
+    """Why a drawing can't be paused, or stopped and kept."""
+    waits = job is not None and not job.is_live
+    return why_not_command(job, is_ready=is_ready) or (_("It is not drawing yet.") if waits else "")
+
+
+def why_not_keep(job: Job | None) -> str:
+    """Why a drawing's result can't be had."""
+    if job is None:
+        return _("There is no drawing yet.")
+    if not job.is_over:
+        return _("Stop it first, or wait until it is done.")
+    return "" if job.is_kept else _("There is nothing of it to keep.")

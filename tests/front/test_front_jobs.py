@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from limner_krita.jobs import CURVE_POINTS, KEPT, History, Job, Request
+from limner_front.jobs import CURVE_POINTS, KEPT, History, Job, Request
 from limner_wire import messages as m
 from limner_wire.frames import Buffer
 from limner_wire.session import Heard

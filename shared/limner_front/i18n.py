@@ -1,4 +1,4 @@
-"""What the plugin says, in the artist's language.
+"""What the plugins say, in the artist's language.
 
 The texts in the code are English and are their own keys: `_("step {step}", step=3)`. A catalogue is
 a JSON object from such a text to its translation; what it lacks (a newer method's words, which come
