@@ -1,0 +1,3 @@
+"""Which Limner extension this is."""
+
+VERSION = "0.1.0"

@@ -1,0 +1,152 @@
+"""Images and renders as pictures to send, and pictures that come."""
+
+from __future__ import annotations
+
+import base64
+from pathlib import Path
+from typing import Any
+
+import bpy
+import numpy as np
+import scenes
+from mathutils import Matrix
+
+from limner_wire.errors import LimnerError
+
+canvas, drawings = scenes.room("canvas"), scenes.room("drawings")
+grease_pencil, images = scenes.room("grease_pencil"), scenes.room("images")
+strokes, plane = scenes.room("strokes"), scenes.room("plane")
+
+
+def _text(found: tuple[bytes, str]) -> list[str]:
+    return [base64.b64encode(found[0]).decode(), found[1]]
+
+
+def _image(values: list[Any], *, is_float: bool = False, is_data: bool = False) -> Any:
+    """An image of (H, W, 4) values, top row first."""
+    array = np.array(values, np.float32)
+    high, wide = array.shape[:2]
+    made = bpy.data.images.new("made", wide, high, alpha=True, float_buffer=is_float)
+    made.colorspace_settings.is_data = is_data
+    made.pixels.foreach_set(np.ascontiguousarray(array[::-1]).ravel())
+    return made
+
+
+def sent(values: list[Any], sizes: list[Any], **kind: bool) -> list[list[str]]:
+    """An image as the picture to send, for each size."""
+    scenes.empty()
+    image = _image(values, **kind)
+    return [_text(images.picture_bytes(image, size and tuple(size))) for size in sizes]
+
+
+def refused(folder: str) -> list[str]:
+    """What can't be read, in words: a missing file, a file that is no picture."""
+    scenes.empty()
+    (Path(folder) / "gone.png").write_bytes(images.encoded(np.zeros((4, 4, 3), np.uint8)))
+    gone = bpy.data.images.load(str(Path(folder) / "gone.png"))
+    (Path(folder) / "gone.png").unlink()
+    gone.reload()
+    (Path(folder) / "words.png").write_text("no picture")
+    acts = (
+        (images.picture_bytes, gone),
+        (canvas.file_picture, str(Path(folder) / "words.png")),
+        (canvas.file_picture, str(Path(folder) / "never.png")),
+        (images.show, "x", b"no picture", "image/png"),
+    )
+    return [_words(*act) for act in acts]
+
+
+def _words(act: Any, *given: Any) -> str:
+    try:
+        act(*given)
+    except LimnerError as why:
+        return str(why)
+    return ""
+
+
+def shown(first: str, second: str, folder: str) -> dict[str, Any]:
+    """Pictures that come one after the other, saved with the file and loaded again."""
+    scenes.empty()
+    own = bpy.data.images.new("a kite", 8, 8)  # the artist's
+    told: dict[str, Any] = {"pixels": []}
+    name = "a kite"
+    for path in (first, second):
+        image = images.show(name, Path(path).read_bytes(), "image/png")
+        name = image.name
+        told["pixels"].append(_pixels(image))
+    told["names"], told["own"] = [own.name, name], list(own.size)
+    bpy.ops.wm.save_as_mainfile(filepath=str(Path(folder) / "saved.blend"))
+    bpy.ops.wm.open_mainfile(filepath=str(Path(folder) / "saved.blend"))
+    told["loaded"] = _pixels(bpy.data.images[name])
+    return told
+
+
+def _pixels(image: Any) -> list[Any]:
+    """(H, W, 4) top row first, 0 to 255."""
+    flat = np.empty(len(image.pixels), np.float32)
+    image.pixels.foreach_get(flat)
+    levels = np.rint(flat * 255).reshape(image.size[1], image.size[0], image.channels)
+    return levels[::-1].astype(int).tolist()
+
+
+def files(paths: list[str]) -> list[list[str]]:
+    """Files as pictures to send."""
+    scenes.empty()
+    found = [_text(canvas.file_picture(path)) for path in paths]
+    assert not bpy.data.images, "nothing stays in the file"
+    return found
+
+
+def seen(size: list[int], pixels: list[int]) -> dict[str, Any]:
+    """What a camera sees of a canvas: a red plate on its left half, a drawing that is hidden."""
+    scene = scenes.empty()
+    camera = scenes.camera(scene, pixels=tuple(pixels), lens=30.0)
+    matrix = plane.camera_plane(scene, camera, 4.0, tuple(size))
+    _plate(scene, matrix, size)
+    line = strokes.control_points(_line(size), tuple(size))
+    name = grease_pencil.create(scene, "live", matrix, {"canvas": size})
+    grease_pencil.write(name, strokes.curves(line))
+    scene.display.shading.light, scene.display.shading.color_type = "FLAT", "OBJECT"
+    scene.use_nodes = bpy.app.version < (5, 0)
+    before = _settings(scene)
+    told = {"picture": _text(canvas.camera_picture(scene, camera, tuple(size), [name]))}
+    told["with it"] = _text(canvas.camera_picture(scene, camera, tuple(size)))
+    told["failed"] = _words(canvas.camera_picture, scene, None, tuple(size), [name])
+    told["changed"] = {k: v for k, v in _settings(scene).items() if before[k] != v}
+    told["render"] = _words(images.picture_bytes, bpy.data.images["Render Result"])
+    scene.render.engine = "CYCLES"
+    camera.data.type = "PANO"
+    told["pano"] = _words(plane.camera_plane, scene, camera, 1.0, (4, 4))
+    told["viewport"] = _words(canvas.viewport_picture, bpy.context, (4, 4))
+    return told
+
+
+def _plate(scene: Any, matrix: Any, size: list[int]) -> None:
+    wide, high = size
+    around = (-9, -9), (wide / 2, -9), (wide / 2, high + 9), (-9, high + 9)
+    corners = [(matrix @ Matrix.Translation((*at, 1))).translation for at in around]
+    mesh = bpy.data.meshes.new("plate")
+    mesh.from_pydata(corners, [], [(0, 1, 2, 3)])
+    made = bpy.data.objects.new("plate", mesh)
+    made.color = (1, 0, 0, 1)
+    scene.collection.objects.link(made)
+
+
+def _line(size: list[int]) -> Any:
+    """A thick black line over the right half."""
+    wide, high = size
+    ends = np.array([[wide * 0.75, 0, 0], [wide * 0.75, high, 0]], np.float32)
+    third = (ends[1] - ends[0]) / 3
+    radius = np.full(2, wide / 8, np.float32)
+    colour = np.array([[0, 0, 0, 1]], np.float32)
+    return strokes.Curves(np.array([2], np.int32), ends, ends - third, ends + third, radius, colour)
+
+
+def _settings(scene: Any) -> dict[str, str]:
+    """All that a render reads of the scene, and what is in the file."""
+    told = {"scenes": str(bpy.data.scenes.keys())}
+    for part in (scene.render, scene.render.image_settings, scene.eevee):
+        plain = (p for p in part.bl_rna.properties if p.type not in {"POINTER", "COLLECTION"})
+        told |= {p.identifier: str(getattr(part, p.identifier)) for p in plain}
+    hidden = {ob.name: ob.hide_render for ob in bpy.data.objects}
+    return {**told, "camera": scene.camera.name, "hidden": str(hidden)}

@@ -1,0 +1,145 @@
+"""An artist in the real Blender: runs inside it, presses the panel's buttons, and looks.
+
+The module `bpy` has no event loop, so its timers never fire: the artist does what the timer does.
+What the test should do meanwhile (kill the backend) is asked for with a file.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import bpy
+
+OUT = Path(os.environ["LIMNER_OUT"])
+PACKAGE = "bl_ext.user_default.limner"
+PATIENCE_S = 90.0
+
+
+def part(name: str) -> Any:
+    """A module of the extension, as Blender installed it."""
+    return importlib.import_module(f"{PACKAGE}.{name}")
+
+
+def install(archive: str) -> None:
+    """Install the extension from its zip and enable it, as the preferences do."""
+    bpy.ops.extensions.package_install_files(
+        filepath=archive, repo="user_default", enable_on_install=True
+    )
+
+
+class Artist:
+    """One afternoon with the extension."""
+
+    def __init__(self) -> None:
+        self.result: dict[str, Any] = {}
+        self.studio = part("studio").studio()
+        self._tick = part("pump").tick
+
+    @property
+    def scene(self) -> Any:
+        """The scene; an undo and another file make any reference to it stale."""
+        return bpy.context.scene
+
+    @property
+    def job(self) -> Any:
+        """The drawing that is shown."""
+        return self.studio.job
+
+    def until(self, condition: Callable[[], object], what: str, patience_s: float = 0) -> None:
+        """Do what the timer does until something is so."""
+        end = time.monotonic() + (patience_s or PATIENCE_S)
+        while not condition():
+            if time.monotonic() > end:
+                job = self.job
+                told = [self.studio.said, self.studio.line.problem, *self.studio.line.errors]
+                raise AssertionError(f"never: {what}; {job and (job.state, job.failure)}; {told}")
+            assert self._tick() is not None
+            time.sleep(0.005)
+
+    def connect(self) -> None:
+        """Wait until the backend is there, with a worker."""
+        self.until(lambda: self.studio.line.is_ready and self.studio.methods, "connected")
+
+    def set(self, **values: Any) -> None:
+        """Set fields of the panel."""
+        for name, value in values.items():
+            setattr(self.scene.limner, name, value)
+
+    def form(self, **values: Any) -> None:
+        """Set fields of the method's form."""
+        part("forms").write(self.scene, self.scene.limner.method, values)
+
+    def press(self, name: str, **given: Any) -> None:
+        """Press a button that is open."""
+        operator = getattr(bpy.ops.limner, name)
+        assert operator.poll(), name
+        assert operator(**given) == {"FINISHED"}, (name, self.studio.said)
+
+    def draw(self) -> Any:
+        """Press Draw; the drawing."""
+        before = self.job
+        self.press("draw")
+        assert self.job is not None and self.job is not before
+        return self.job
+
+    def over(self) -> Any:
+        """Wait until the shown drawing is over; it must be well."""
+        job = self.job
+        self.until(lambda: job.is_over, "the end")
+        assert job.is_kept, (job.state, job.failure)
+        return job
+
+    def ask(self, what: str) -> None:
+        """Have the test do something, and wait until it has."""
+        answer = OUT / "answer"
+        (OUT / "request").write_text(what)
+        self.until(answer.exists, f"answer to {what}")
+        answer.unlink()
+
+
+def run(play: Callable[[], dict[str, Any]]) -> None:
+    """Play, and leave what was seen for the test; then leave Blender, whatever is left running."""
+    code = 1
+    try:
+        (OUT / "result.json").write_text(json.dumps(play(), default=str), "utf-8")
+        code = 0
+    except BaseException:
+        import traceback
+
+        traceback.print_exc()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)  # a timer that is left would hold the module bpy for ever
+
+
+def leftovers() -> dict[str, Any]:
+    """What of the extension is still there."""
+    handlers = bpy.app.handlers
+    lists = (handlers.load_pre, handlers.undo_post, handlers.redo_post)
+    sockets = [
+        link
+        for fd in Path("/proc/self/fd").iterdir()
+        if (link := _target(fd)).startswith("socket:")
+    ]
+    return {
+        "threads": [t.name for t in threading.enumerate() if t is not threading.main_thread()],
+        "handlers": [h.__name__ for one in lists for h in one],
+        "sockets": len(sockets),
+        "properties": [n for n in dir(bpy.types.Scene) if "limner" in n.lower()],
+        "classes": [n for n in dir(bpy.types) if "limner" in n.lower()],
+    }
+
+
+def _target(fd: Path) -> str:
+    try:
+        return str(fd.readlink())
+    except OSError:
+        return ""

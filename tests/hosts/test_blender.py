@@ -1,0 +1,127 @@
+"""The extension in a real Blender (the module bpy), against a real `limner serve`.
+
+The zip is built as users get it, installed as Blender installs it, and driven through its
+operators by the scripts in `blender/`, which run in a Blender of their own under a time limit. The
+module bpy has no windows: what needs one (`draw_view3d`, the panels on a screen) is not here.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from blender_host import python_ids, pythons
+from serving import Server
+
+from limner import plugins
+
+SCRIPTS = Path(__file__).parent / "blender"
+PATIENCE_S = 240
+Answers = Mapping[str, Callable[[], object]]
+
+
+@pytest.fixture(params=pythons() or [None], ids=python_ids())
+def blender(request: pytest.FixtureRequest) -> Path:
+    """Each Blender that there is."""
+    if request.param is None:
+        why = "no Python with bpy: neither .venv/blender-*, nor named by LIMNER_BPY"
+        assert "LIMNER_NEEDS_BLENDER" not in os.environ, why
+        pytest.skip(why)
+    return request.param  # type: ignore[no-any-return]
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Server]:
+    one = Server(tmp_path / "data")
+    try:
+        yield one
+    finally:
+        one.kill()
+
+
+def run(blender: Path, script: str, out: Path, answers: Answers, **env: object) -> dict[str, Any]:
+    """What a script saw.
+
+    Args:
+        answers: what to do when the script asks for it.
+    """
+    archive = out / "limner-blender.zip"
+    archive.write_bytes(plugins.blender())
+    (out / "result.json").unlink(missing_ok=True)
+    own = {
+        "LIMNER_ZIP": archive, "LIMNER_OUT": out, "LIMNER_DATA": out / "data",
+        "BLENDER_USER_RESOURCES": out / "blender", **env,
+    }  # fmt: skip
+    with (out / "blender.log").open("wb") as log:
+        process = subprocess.Popen(
+            [blender, SCRIPTS / script], cwd=out, stdout=log, stderr=subprocess.STDOUT,
+            env={**os.environ, **{name: str(value) for name, value in own.items()}},
+        )  # fmt: skip
+        try:
+            _attend(process, out, answers)
+        finally:
+            process.kill()
+            process.wait()
+    text = (out / "blender.log").read_text("utf-8", "replace")
+    assert (out / "result.json").exists(), text[-6000:]
+    assert "Traceback" not in text, text[-6000:]
+    return json.loads((out / "result.json").read_text("utf-8"))  # type: ignore[no-any-return]
+
+
+def _attend(process: subprocess.Popen[bytes], out: Path, answers: Answers) -> None:
+    end, request = time.monotonic() + PATIENCE_S, out / "request"
+    while process.poll() is None:
+        assert time.monotonic() < end, f"longer than {PATIENCE_S} s"
+        if request.exists() and (wanted := request.read_text("utf-8")):
+            request.unlink()
+            answers[wanted]()
+            (out / "answer").touch()
+        time.sleep(0.02)
+
+
+def test_an_afternoon(blender: Path, server: Server, tmp_path: Path) -> None:
+    """From the zip to a drawing that is baked; then, from the saved file, on from it."""
+    (tmp_path / "data").mkdir()
+    server.serve()
+    one = run(blender, "drawing.py", tmp_path, {})
+    assert "No backend" in one["why_not_alone"] or one["why_not_alone"]
+    assert one["why_not_empty"] == "Say what to draw."
+    assert one["canvas"] == [224, 168]
+    assert one["frames"] >= 20 and one["differ"] <= 1e-6 * 224
+    step, changes = one["confirmed"]
+    assert step > 1 and changes == {"prompt": "a yellow banana"}
+    assert one["stays_where_it_was_put"] and one["after_undo"]
+    assert one["state"] == "cancelled" and one["differ_at_the_end"] <= 1e-6 * 224
+    thing = one["object"]
+    assert thing["type"] == "GREASEPENCIL"
+    assert thing["prompt"] == "a red apple"  # the undo took the other prompt back, live
+    assert thing["seed"] == "3" and thing["about"]["params"]["strokes"] == 64
+    assert not one["undone"] and one["redone"] <= 1e-6 * 224
+    assert one["second"]["roles"] == ["over"] and one["second"]["frames"] > 1
+    assert one["keys"][:3] == [5, 7, 9] and len(one["keys"]) > 5
+    assert one["curves"]
+    assert one["baked"]["scale"] == pytest.approx([1, 1, 1], abs=1e-6)  # float32
+    assert one["baked"]["is_free"]
+    assert one["discarded"] and not one["timer"]
+    assert_nothing_is_left(one["left"], one["before"])
+    two = run(blender, "again.py", tmp_path, {"kill": server.kill, "serve": server.serve})
+    assert ("a white cloud", "done") in [tuple(row) for row in two["earlier"]]
+    assert two["why_not"] == "" and two["restored"]["prompt"] == "a white cloud"
+    assert two["restored"]["values"]["strokes"] == 24
+    assert two["strokes"][0] == two["strokes"][1] and two["apart_px"] < 6
+    assert two["away"][0] == "lost" and "not answering" in two["away"][1]
+    assert two["why_not_draw"] == two["away"][1]
+    assert two["step"] > 5 and two["adopted"][1] == "done"
+    assert two["after_load"] == [0, True]
+    assert_nothing_is_left(two["left"], one["before"])
+
+
+def assert_nothing_is_left(left: dict[str, Any], before: dict[str, Any]) -> None:
+    """Of threads, sockets, handlers, properties and classes."""
+    assert left == before
