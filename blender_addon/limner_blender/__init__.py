@@ -7,8 +7,7 @@ import sys
 import bpy
 from bpy.app.handlers import persistent
 
-from . import fields, forms, gallery, operators, panels, prefs, props, pump
-from .studio import close_studio, open_studio, studio
+from . import fields, forms, gallery, operators, panels, prefs, props, pump, studio
 from .version import VERSION
 
 CARRIED = ("limner_front", "limner_wire")  # by us, as wheels
@@ -21,7 +20,7 @@ def register() -> None:
         bpy.utils.register_class(kind)
     props.attach()
     prefs.attach()
-    opened = open_studio(VERSION)
+    opened = studio.open_studio(VERSION)
     forms.on_change = _changed
     prefs.on_change = opened.look_elsewhere
     opened.look_elsewhere()
@@ -35,7 +34,7 @@ def unregister() -> None:
     for handlers, act in _handlers():
         handlers.remove(act)
     pump.stop()
-    close_studio()
+    studio.close_studio()
     forms.clear()
     gallery.clear()
     prefs.detach()
@@ -48,18 +47,18 @@ def unregister() -> None:
 
 @persistent
 def _loading(*_args: object) -> None:
-    if (found := studio()) is not None:
+    if (found := studio.studio()) is not None:
         found.loading_file()
 
 
 @persistent
 def _undone(scene: bpy.types.Scene, *_args: object) -> None:
-    if (found := studio()) is not None:
+    if (found := studio.studio()) is not None:
         found.undone(scene)
 
 
 def _changed(_method: str, name: str, value: object) -> None:
-    if (found := studio()) is not None:
+    if (found := studio.studio()) is not None:
         found.changed_setting(bpy.context.scene, name, value)
 
 

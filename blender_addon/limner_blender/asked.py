@@ -50,6 +50,7 @@ def placed(context: bpy.types.Context, size: tuple[int, int]) -> stage.Placed:
         sink=set_.sink,
         spread=set_.spread,
         spread_px=set_.spread_m / metres_per_px,
+        paper=set_.paper and "over" not in props.given(scene),
         keys=set_.keyframes,
         first_frame=set_.keyframe_start,
         key_gap=set_.keyframe_every,

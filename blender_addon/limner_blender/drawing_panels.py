@@ -16,7 +16,6 @@ NEWEST = 6  # drawings in the list, until all are asked for
 BARS = "▁▂▃▄▅▆▇█"
 COLUMNS = 24  # of a loss's curve, at most
 NAME, CURVE = 0.28, 0.66  # of the width: a loss's name; of the rest: its curve
-FULL = 0.85  # of the curve's room
 PICTURE = 2.4  # the size of a small picture, in rows
 STATES = {
     "running": "PLAY", "paused": "PAUSE", "done": "CHECKMARK", "cancelled": "CHECKMARK",
@@ -139,8 +138,7 @@ def _draw_curve(layout: Layout, context: Context, name: str, curve: Curve) -> No
     split = layout.split(factor=NAME)
     split.label(text=words.label(name), translate=False)
     right = split.split(factor=CURVE)
-    room_px = (1 - NAME) * CURVE * FULL * width_px(context)
-    count = max(1, min(COLUMNS, letters(BARS[-1], room_px)))
+    count = min(COLUMNS, letters(BARS[-1], width_px(context), (1 - NAME) * CURVE))
     right.label(text=bars([value for _step, value in curve], count), translate=False)
     last = right.row()
     last.alignment = "RIGHT"

@@ -18,7 +18,7 @@ from limner_front.i18n import _
 from limner_front.svg_strokes import svg_of
 from limner_wire.errors import ErrorCode, LimnerError
 
-from . import gp_points
+from . import gp_points, paper
 from .strokes import FLAT, Curves, Floats, control_points, flattened
 
 PROMPT, SEED, ALL = "limner_prompt", "limner_seed", "limner"
@@ -109,7 +109,8 @@ def read(name: str) -> Curves:
     """
     found = grease_pencil_of(name)
     colours = _stroke_colours(found)
-    shown = [layer.current_frame() for layer in found.data.layers if not layer.hide]
+    layers = [layer for layer in found.data.layers if not layer.hide and layer.name != paper.LAYER]
+    shown = [layer.current_frame() for layer in layers]
     parts = [gp_points.read(f.drawing, colours) for f in shown if f is not None]
     parts = [part for part in parts if len(part.sizes)]
     if not parts:

@@ -133,6 +133,8 @@ def _allocate(drawing: Any, sizes: Ints) -> None:
 
 
 def _sizes(drawing: Any) -> Ints:
+    if not len(drawing.strokes):
+        return np.zeros(0, np.int32)  # Blender says one offset, and gives none
     offsets = np.zeros(len(drawing.curve_offsets), np.int32)
     drawing.curve_offsets.foreach_get("value", offsets)
     return np.diff(offsets).astype(np.int32)

@@ -8,7 +8,7 @@ middle of a run moves the drawing.
 
 from __future__ import annotations
 
-from collections.abc import Container
+from collections.abc import Callable, Container
 from typing import Any
 
 import bpy
@@ -18,11 +18,13 @@ from mathutils import Matrix, Vector
 from limner_front.i18n import _
 from limner_wire.errors import ErrorCode, LimnerError
 
-from . import drawings, gp_points
+from . import drawings, gp_points, paper
 from .drawings import grease_pencil_of, read
 from .strokes import Curves
 
 __all__ = ["bake", "create", "exists", "keyframe", "read", "remove", "write"]
+
+LayPaper = Callable[[Any, int], None]
 
 LAYER = "Limner"
 OPAQUE = 0.98  # what shows through itself then is not seen
@@ -30,18 +32,24 @@ OPAQUE = 0.98  # what shows through itself then is not seen
 _UPRIGHT = Matrix(((1, 0, 0, 0), (0, 0, 1, 0), (0, -1, 0, 0), (0, 0, 0, 1)))
 
 
-def create(scene: Any, name: str, matrix: Any, about: dict[str, Any]) -> str:
+def create(
+    scene: Any, name: str, matrix: Any, about: dict[str, Any], lay_paper: LayPaper | None = None
+) -> str:
     """Make an object without strokes in a scene, neither selected nor active; its name.
 
     Args:
         matrix: 4x4, canvas pixels -> world, with one scale for all axes.
         about: what makes the drawing, as `drawings.remember`.
+        lay_paper: puts what lies below the strokes into the Grease Pencil, from a frame on.
     """
     data = _collection().new(name)
     data.materials.append(_material(name))
+    first = min(scene.frame_start, scene.frame_current)  # it is there from the beginning
+    if lay_paper is not None:
+        lay_paper(data, first)
     layer = data.layers.new(LAYER)
     layer.use_lights = False  # else strokes are black in a scene without lights
-    layer.frames.new(min(scene.frame_start, scene.frame_current))  # it is there from the beginning
+    layer.frames.new(first)
     made = bpy.data.objects.new(name, data)
     scene.collection.objects.link(made)
     made.matrix_world = matrix
@@ -167,7 +175,8 @@ def _material(name: str) -> Any:
 def _layer(data: Any, name: str) -> Any:
     """Ours, or the lowest if the artist has renamed it."""
     found = data.layers.get(LAYER)
-    found = next(iter(data.layers), None) if found is None else found
+    if found is None:
+        found = next((layer for layer in data.layers if layer.name != paper.LAYER), None)
     if found is None:
         words = _("“{name}” has no layer any more.", name=name)
         raise LimnerError(ErrorCode.BAD_INPUT, words, _("Undo its removal, or draw anew."))

@@ -136,7 +136,7 @@ class PicturesPanel(Panel):
         if not roles:
             say(layout, context, _("This method takes no further pictures."))
         why_not = found.why_not_continue(context)
-        button(layout, "continue_drawing", _("Go on from the selected drawing"), "FORWARD")
+        button(layout, "continue_drawing", _("Go on from selection"), "FORWARD")
         if why_not:
             say(layout, context, why_not, "INFO")
 
@@ -157,6 +157,7 @@ class PlacePanel(Panel):
             return
         layout.prop(set_, "place")
         layout.prop(set_, "depth_m" if set_.place == props.CAMERA else "size_m")
+        layout.prop(set_, "paper")
         layout.prop(set_, "spread")
         if set_.spread != "FLAT":
             layout.prop(set_, "spread_m")

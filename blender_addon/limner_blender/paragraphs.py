@@ -12,6 +12,7 @@ import bpy
 FONT = 0  # the one of the interface
 EDGE_PX = 58  # beside a text in a sidebar: its edges, and the tabs; at a scale of 1
 ICON_PX = 22
+PAD_PX = 14  # inside of a label
 TIGHT = 0.75  # of a label's height: lines of one text stand together
 
 
@@ -36,10 +37,12 @@ def paragraph(
         column.label(text=line, icon=shown, translate=False)
 
 
-def letters(text: str, room_px: float) -> int:
-    """How many of such a letter fit into so much room."""
-    blf.size(FONT, _points() * bpy.context.preferences.system.ui_scale)
-    return int(room_px / max(1.0, _width(text)))
+def letters(letter: str, width_px: float, share: float) -> int:
+    """How many such letters fit into a share of a region's width; at least 1."""
+    scale = bpy.context.preferences.system.ui_scale
+    room = (width_px - scale * EDGE_PX) * share - scale * PAD_PX
+    blf.size(FONT, _points() * scale)
+    return max(1, int(room / max(1.0, _width(letter))))
 
 
 @lru_cache(maxsize=256)

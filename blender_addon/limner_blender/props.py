@@ -239,7 +239,7 @@ def _role_help(role: str) -> str:
 
 
 def _source_items(role: str) -> list[tuple[str, str, str]]:
-    nothing = "Nothing: white paper" if role == "over" else "Nothing"
+    nothing = "White Paper" if role == "over" else "Nothing"
     texts = {
         NONE: (nothing, "No picture"),
         IMAGE: ("An Image", "An image of this file"),
@@ -296,18 +296,16 @@ class LIMNER_PG_scene(bpy.types.PropertyGroup):
     sink: EnumProperty(  # type: ignore[valid-type]
         name="Becomes", description="What the drawing is made of in this file", options=set(),
         items=[
-            ("GREASE_PENCIL", "Grease Pencil", "Strokes that form live in the viewport",
-             "OUTLINER_OB_GREASEPENCIL", 0),
-            ("CURVE", "Curves", "Bézier curves with the strokes’ thickness, when it is done",
-             "OUTLINER_OB_CURVE", 1),
-            ("IMAGE", "Image", "A picture in the Image Editor", "IMAGE_DATA", 2),
+            ("GREASE_PENCIL", "Grease Pencil", "Strokes that form live in the viewport"),
+            ("CURVE", "Curves", "Bézier curves with the strokes’ thickness, when it is done"),
+            ("IMAGE", "Image", "A picture in the Image Editor"),
         ],
     )  # fmt: skip
     place: EnumProperty(  # type: ignore[valid-type]
         name="Place", description="Where the drawing stands in the scene", options=set(),
         items=[
-            ("CAMERA", "Camera", "Before the camera: it fills the picture", "CAMERA_DATA", 0),
-            ("CURSOR", "3D Cursor", "Upright on the 3D cursor", "PIVOT_CURSOR", 1),
+            ("CAMERA", "Camera", "Before the camera: it fills the picture"),
+            ("CURSOR", "3D Cursor", "Upright on the 3D cursor"),
         ],
     )  # fmt: skip
     depth_m: FloatProperty(  # type: ignore[valid-type]
@@ -329,6 +327,10 @@ class LIMNER_PG_scene(bpy.types.PropertyGroup):
     spread_m: FloatProperty(  # type: ignore[valid-type]
         name="How Deep", description="From the nearest stroke to the farthest", options=set(),
         subtype="DISTANCE", default=0.5, min=0.0, soft_max=10.0,
+    )  # fmt: skip
+    paper: BoolProperty(  # type: ignore[valid-type]
+        name="On Paper", default=True, options=set(),
+        description="White paper below the strokes, on a layer of its own: they are drawn for it",
     )  # fmt: skip
     keyframes: BoolProperty(  # type: ignore[valid-type]
         name="Keyframes", options=set(),

@@ -19,7 +19,7 @@ from limner_front.words import layer_name
 from limner_wire.errors import ErrorCode, LimnerError
 from limner_wire.strokes import Strokes
 
-from . import curves, drawings, grease_pencil, images
+from . import curves, drawings, grease_pencil, images, paper
 from .strokes import curves as curves_of
 from .strokes import spread
 
@@ -37,6 +37,7 @@ class Placed:
         eye: the camera in canvas pixels, from where nothing of that is to be seen.
         sink: "GREASE_PENCIL", "CURVE" or "IMAGE": what it is in the end.
         object, image: what it has become so far, by name; nothing before.
+        paper: whether white paper lies below its strokes.
         keys: whether its recorded key frames become keyframes when it is done.
         was_undone: an undo may have taken its object away, so that it may come back.
         is_gone: the artist deleted its object: it goes on without.
@@ -50,6 +51,7 @@ class Placed:
     eye: tuple[float, float, float] | None = None
     object: str = ""
     image: str = ""
+    paper: bool = False
     keys: bool = False
     first_frame: int = 1
     key_gap: int = 1
@@ -175,16 +177,25 @@ def _show_strokes(job: Job, strokes: Strokes) -> None:
         if not placed.was_undone:
             placed.is_gone = True
             words = _("The object of this drawing was deleted.")
-            hint = _("The drawing goes on; “Keep” puts it back.")
+            hint = _("The drawing goes on; “Put it back” brings it back.")
             raise LimnerError(ErrorCode.BAD_INPUT, words, hint)
         placed.object = ""
     placed.was_undone = False
     if not placed.object:
         placed.object = grease_pencil.create(
-            scene_of(placed), layer_name(job), Matrix(placed.matrix), job.about()
-        )
+            scene_of(placed), layer_name(job), Matrix(placed.matrix), job.about(),
+            _paper(job, strokes),
+        )  # fmt: skip
     grease_pencil.write(placed.object, _curves(placed, strokes))
     placed.shown = strokes
+
+
+def _paper(job: Job, strokes: Strokes) -> grease_pencil.LayPaper | None:
+    placed: Placed = job.snapshot
+    if not placed.paper or strokes.depth is not None:
+        return None  # what is drawn in space is seen from all sides
+    size, far = job.request.canvas, placed.spread_px / 2 if placed.spread != "FLAT" else 0.0
+    return lambda data, frame: paper.lay(data, frame, size, far, placed.eye)
 
 
 def _curves(placed: Placed, strokes: Strokes) -> Any:

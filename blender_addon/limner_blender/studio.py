@@ -258,6 +258,8 @@ class Studio:
     def look(self) -> bool:
         """Take in what was heard, and what time has brought; whether there is news."""
         self.starter.look(is_heard=self.line.is_ready)
+        if not self.line.is_ready:
+            self.look_elsewhere()  # Blender may be allowed online by now
         if self.line.news != self._seen:
             self._seen, self._is_changed = self.line.news, True
             self._link_changed()

@@ -16,7 +16,7 @@ ENOUGH = 24  # live frames
 def handles_differ(job: Any) -> float:
     """How far anchors, handles and radii in Blender are from those that came, in canvas pixels."""
     came = part("strokes").curves(job.snapshot.shown)
-    drawing = bpy.data.objects[job.snapshot.object].data.layers[0].current_frame().drawing
+    drawing = bpy.data.objects[job.snapshot.object].data.layers["Limner"].current_frame().drawing
     assert all(stroke.curve_type == 2 for stroke in drawing.strokes[:4])
     apart = []
     for name in ("position", "handle_left", "handle_right", "radius"):
@@ -91,6 +91,7 @@ def play() -> dict[str, Any]:
     out["differ_at_the_end"] = handles_differ(job)
     thing = bpy.data.objects[name]
     out["state"] = job.state
+    out["layers"] = [layer.name for layer in thing.data.layers]
     out["object"] = {
         "name": name,
         "type": thing.type,
@@ -120,8 +121,8 @@ def play() -> dict[str, Any]:
     one.set(keyframe_start=5, keyframe_every=2)
     one.press("animate")
     data = bpy.data.objects[second.snapshot.object].data
-    one.until(lambda: len(data.layers[0].frames) > 2, "keyframes")
-    out["keys"] = sorted(f.frame_number for f in data.layers[0].frames)
+    one.until(lambda: len(data.layers["Limner"].frames) > 2, "keyframes")
+    out["keys"] = sorted(f.frame_number for f in data.layers["Limner"].frames)
     one.scene.frame_set(out["keys"][-1])
     one.press("to_curves")
     out["curves"] = [o.name for o in bpy.data.objects if o.type in ("CURVE", "CURVES")]
@@ -130,10 +131,23 @@ def play() -> dict[str, Any]:
     baked = bpy.data.objects[name]
     out["baked"] = {"scale": list(baked.scale), "is_free": part("drawings").about_of(baked) is None}
 
-    # 9. discarded, saved, disabled
+    # 9. in space
+    one.press("new_drawing")
+    one.set(method="clipdraw3d", prompt="a red apple", source_over="NONE")
+    one.form(steps=12, strokes=16)
+    third = one.draw()
+    one.over()
+    pencil = bpy.data.objects[third.snapshot.object].data
+    out["space"] = {
+        "differ": handles_differ(third),
+        "deep": float(np.ptp(part("grease_pencil").read(third.snapshot.object).position[:, 2])),
+        "layers": [layer.name for layer in pencil.layers],
+    }
+    one.press("discard")
+
+    # 10. discarded, saved, disabled
     one.press("show_job", job=second.id)
     kept = second.snapshot.object
-    one.set(source_over="NONE")
     bpy.ops.wm.save_as_mainfile(filepath=str(OUT / "kept.blend"))
     one.press("discard")
     out["discarded"] = kept not in bpy.data.objects
