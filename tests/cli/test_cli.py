@@ -89,6 +89,47 @@ def test_a_replay_grows_stroke_by_stroke(tmp_path: Path, kind: str) -> None:
         assert data.count(b"limner-stroke") > 3 and b"<script" not in data
 
 
+@pytest.mark.parametrize("kind", [".gif", ".mp4", ".png"])
+def test_a_drawing_in_space_turns_round(tmp_path: Path, kind: str) -> None:
+    wish = ["draw3d", "a cat", *QUICK, "--no-tidy", "--views", "90: a dog"]
+    assert run([*wish, "--turntable", "turn" + kind]) == 0
+    strokes = read_svg(tmp_path / "drawing.svg", (64, 64))
+    assert strokes.depth is not None and strokes.count == 6
+    metadata = read_metadata((tmp_path / "drawing.svg").read_bytes())
+    assert metadata is not None and metadata["settings"]["views"] == ["90: a dog"]
+    data = (tmp_path / ("turn" + kind)).read_bytes()
+    if kind == ".mp4":
+        assert data[4:8] == b"ftyp" and len(data) > 1000
+        return
+    front = np.asarray(Image.open("drawing.png").convert("RGB"), dtype=float)
+    with Image.open("turn" + kind) as turn:
+        if kind == ".gif":
+            assert turn.n_frames == 90 and turn.size == (256, 256)
+            pictures = []
+            for k in (0, 45):
+                turn.seek(k)
+                pictures.append(np.asarray(turn.convert("RGB"), dtype=float))
+        else:
+            assert turn.size == (4 * 256, 2 * 256)
+            sheet = np.asarray(turn.convert("RGB"), dtype=float)
+            pictures = [sheet[:256, :256], sheet[256:, :256]]
+    assert np.abs(pictures[0] - front).mean() < 3, "the first view is not the front"
+    mirrored = front[:, ::-1]  # the outline of the back is that of the front, mirrored
+    ink = [(p.min(-1) < 250) for p in (pictures[1], mirrored)]
+    assert (ink[0] & ink[1]).sum() > 0.9 * ink[1].sum() > 0
+
+
+def test_a_drawing_in_space_goes_on_from_its_svg(tmp_path: Path) -> None:
+    wish = ["draw3d", "a cat", *QUICK, "--no-tidy", "--colour-rate", "0"]
+    assert run(wish) == 0
+    more = ["--init", "drawing.svg", "--point-rate", "0", "--out", "more.svg"]
+    assert run([*wish, *more]) == 0
+    first, second = (read_svg(tmp_path / f"{n}.svg", (64, 64)) for n in ("drawing", "more"))
+    np.testing.assert_allclose(second.points, first.points, atol=0.001)
+    assert first.depth is not None and second.depth is not None
+    np.testing.assert_allclose(second.depth, first.depth, atol=0.01)
+
+
 def test_trace_makes_a_picture_into_strokes(tmp_path: Path) -> None:
     picture = Image.new("RGB", (60, 40), "white")
     picture.paste("blue", (15, 10, 45, 30))
@@ -151,6 +192,8 @@ def test_models_list_shows_what_is_here_and_what_could_be(
         (["draw", "cat", "--mask", "black.png"], "nothing to draw on"),
         (["draw", "cat", "--out", "text.png/drawing.svg"], "drawing"),
         (["draw", "cat", "--replay", "film.avi"], ".avi"),
+        (["draw3d", "cat", "--turntable", "turn.svg"], ".gif, .mp4, .png"),
+        (["draw3d", "cat", "--views", "sideways: a dog"], "90: a green leaf"),
         (["draw", "cat", "--nonsense"], "nonsense"),
         (["draw"], "prompt"),
         (["paint"], "paint"),

@@ -17,7 +17,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import torch
 from PIL import Image
+
+from limner.vector.space import views
+from limner.vector.svg import read_svg
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 if not CHROMIUM and "LIMNER_NEEDS_CHROMIUM" not in os.environ:
@@ -38,6 +42,12 @@ DRAWN = """() => {
     for (let i = 0; i < data.length; i += 4) sum += 765 - data[i] - data[i + 1] - data[i + 2];
     return sum;
 }"""  # how much ink there is
+PIXELS = "() => document.querySelector('#stage').toDataURL()"
+TURNED = """async ([svg, azimuth, elevation]) => {
+    const { fromSvg, turned } = await import("/strokes.js");
+    const { strokes } = turned(fromSvg(svg, [224, 224]), azimuth, elevation);
+    return strokes.flatMap(({ nodes }) => [...nodes].filter((_, i) => i % 3 < 2));
+}"""  # x and y of all control points in painting order
 
 
 @pytest.fixture(scope="module")
@@ -149,6 +159,54 @@ def test_a_reload_in_mid_job_comes_back_to_it(page: Page) -> None:
     expect(page.locator("body")).to_contain_text(re.compile(r"from step \d+ on"))
     page.get_by_role("button", name=re.compile("[Kk]eep")).first.click()
     state(page, "Stopped")
+
+
+def test_a_drawing_in_space_is_turned_by_hand_and_by_keys(page: Page, tmp_path: Path) -> None:
+    page.get_by_role("tab", name="Draw in space").click()
+    draw(page, "a red apple", Steps=20_000)
+    state(page, "Drawing")
+    page.wait_for_function(f"() => ({DRAWN})() > 10_000")
+    expect(page.locator("#front")).to_have_text("Drag to turn it")
+    page.get_by_role("button", name="Pause").click()
+    state(page, "Paused")
+    turn_and_come_back(page)
+    page.get_by_role("button", name=re.compile("[Kk]eep")).first.click()
+    state(page, "Stopped")
+    turn_and_come_back(page)
+    with page.expect_download() as download:
+        page.get_by_role("link", name="SVG").first.click()
+    svg = Path(download.value.path()).read_bytes()
+    seen = page.evaluate(TURNED, [svg.decode(), 50, 20])
+    flat, _ = views(read_svg(svg, (224, 224)), torch.tensor([[50.0, 20.0]]), (224, 224))
+    assert seen == pytest.approx(flat.points.flatten().tolist(), abs=0.01)
+    page.get_by_role("tab", name="Draw from words").click()
+    page.get_by_role("button", name="Go on from this").click()
+    expect(page.get_by_role("tab", name="Draw in space")).to_have_attribute("aria-selected", "true")
+
+
+def turn_and_come_back(page: Page) -> None:
+    """Drag and double click, arrow and 0: each turns the drawing, and brings the front back."""
+    page.wait_for_timeout(200)
+    stage, front = page.locator("#stage"), page.evaluate(PIXELS)
+    box = stage.bounding_box()
+    assert box is not None
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    page.mouse.move(x, y)
+    page.mouse.down()
+    page.mouse.move(x - 180, y + 20, steps=4)
+    page.mouse.up()
+    expect(page.locator("#front")).to_have_text("Front view")
+    dragged = page.evaluate(PIXELS)
+    page.screenshot(path=SCREENSHOTS / "turned.png")
+    stage.dblclick()
+    expect(page.locator("#front")).to_have_text("Drag to turn it")
+    assert page.evaluate(PIXELS) == front != dragged
+    stage.press("ArrowRight")
+    expect(page.locator("#front")).to_have_text("Front view")
+    assert page.evaluate(PIXELS) not in (front, dragged)
+    stage.press("0")
+    expect(page.locator("#front")).to_have_text("Drag to turn it")
+    assert page.evaluate(PIXELS) == front
 
 
 def test_pictures_go_in_and_come_back(page: Page, tmp_path: Path) -> None:

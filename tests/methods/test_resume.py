@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 
-from limner.methods import clipdraw, trace
+from limner.methods import clipdraw, clipdraw3d, trace
 from limner.methods.base import Inputs, Models
 from limner.methods.registry import METHODS
 
@@ -19,6 +19,12 @@ PICTURE = torch.linspace(0, 1, 48)[None, None].expand(3, 48, 48).contiguous()
 RUNS = {
     "clipdraw": (
         clipdraw.Params("a cat", steps=STEPS, strokes=8, cutouts=2, tidy=False),
+        Inputs((64, 48)),
+    ),
+    "clipdraw3d": (
+        clipdraw3d.Params(
+            "a cat", ("90: a dog",), steps=STEPS, strokes=8, cutouts=2, cameras=2, tidy=False
+        ),
         Inputs((64, 48)),
     ),
     "trace": (trace.Params(strokes=20, steps=STEPS), Inputs((48, 48), picture=PICTURE)),
@@ -56,6 +62,9 @@ def test_it_goes_on_as_if_nothing_had_been(name: str, stop: int, starter: Models
         (a.strokes.offsets, b.strokes.offsets),
     ):
         assert torch.equal(one, other)
+    if a.strokes.depth is not None:
+        assert b.strokes.depth is not None and torch.equal(a.strokes.depth, b.strokes.depth)
+    assert (a.strokes.depth is None) == (b.strokes.depth is None)
     assert a.score == b.score and a.about == b.about
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -293,6 +294,75 @@ def test_a_larger_canvas_scales_points_and_widths() -> None:
 def test_a_canvas_of_other_proportions_holds_it_whole_and_centred() -> None:
     wide = read_svg(svg_text(line(0, 0, 160, 120), SIZE).encode(), (120, 400))
     assert wide.points[[0, -1]].tolist() == [[120, 0], [280, 120]]
+
+
+# --- strokes in space ------------------------------------------------------------------------
+
+
+def in_space(count: int, seed: int) -> Strokes:
+    flat = drawing(count, seed)
+    noise = torch.Generator().manual_seed(seed)
+    return replace(flat, depth=(torch.rand(len(flat.points), generator=noise) - 0.5) * 200)
+
+
+def test_depth_comes_back_and_is_seen_by_nobody_else() -> None:
+    strokes = in_space(20, seed=3)
+    assert strokes.depth is not None
+    text = svg_text(strokes, SIZE)
+    back = read_svg(text.encode(), SIZE)
+    assert back.depth is not None and torch.equal(back.depth, rounded(strokes.depth, 2))
+    assert torch.equal(back.points, rounded(strokes.points, 3))
+    assert svg_text(back, SIZE) == text
+    flat = svg_text(replace(strokes, depth=None), SIZE)
+    assert "data-depth" not in flat and rmse(seen(text), seen(flat)) == 0
+
+
+def test_a_larger_canvas_is_deeper() -> None:
+    text = svg_text(in_space(4, seed=3), SIZE).encode()
+    once, twice = read_svg(text, SIZE).depth, read_svg(text, (240, 320)).depth
+    assert once is not None and twice is not None and torch.allclose(twice, once * 2)
+
+
+@pytest.mark.parametrize(
+    ("body", "depth"),
+    [
+        ('<path {0} data-depth="1 -2 3.5 4" d="M1 1C2 2 3 3 4 4"/>', [1, -2, 3.5, 4]),
+        ('<path {0} data-depth="3 5" d="M1 1C2 2 3 3 4 4"/>', [4, 4, 4, 4]),  # edited elsewhere
+        ('<path {0} data-depth="8" d="M1 1L9 9M3 3L9 3"/>', [8] * 8),
+        ('<g transform="scale(2)"><path {0} data-depth="8" d="M1 1L9 9"/></g>', [16] * 4),
+        ('<path {0} data-depth="8" d="M1 1L9 9"/><path {0} d="M3 3L9 3"/>', [8] * 4 + [0] * 4),
+        ('<path {0} data-depth="" d="M1 1L9 9"/>', None),
+        ('<path {0} data-depth="none" d="M1 1L9 9"/>', None),
+        ('<path {0} d="M1 1L9 9"/>', None),
+    ],
+)
+def test_depth_of_paths_that_others_had_in_hand(body: str, depth: list[float] | None) -> None:
+    found = read(body.format(PEN)).depth
+    assert (None if found is None else found.tolist()) == depth
+
+
+def test_a_long_path_is_cut_with_its_depths() -> None:
+    count = svg_read.SEGMENTS_MAX + 1
+    path = "M0 0" + "C1 1 2 2 3 3" * count
+    depths = " ".join(str(k) for k in range(3 * count + 1))
+    strokes = read(f'<path {PEN} data-depth="{depths}" d="{path}"/>')
+    assert strokes.count == 2 and strokes.depth is not None
+    assert strokes.depth.tolist() == [*range(3 * count - 2), *range(3 * count - 3, 3 * count + 1)]
+
+
+@pytest.mark.parametrize("depth", ["nan 1 2 3", "inf 1 2 3", "1e300 1 2 3", "1e8 1 2 3"])
+def test_a_depth_beyond_all_sense_is_refused(depth: str) -> None:
+    with pytest.raises(LimnerError) as caught:
+        read(f'<path {PEN} data-depth="{depth}" d="M1 1L9 9"/>')
+    assert caught.value.code is ErrorCode.UNREADABLE
+
+
+def test_a_depth_that_is_not_finite_is_not_written() -> None:
+    strokes = in_space(2, seed=1)
+    assert strokes.depth is not None
+    strokes.depth[3] = torch.nan
+    with pytest.raises(LimnerError, match="not finite"):
+        svg_text(strokes, SIZE)
 
 
 # --- in: what others wrote -------------------------------------------------------------------

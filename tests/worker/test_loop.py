@@ -10,9 +10,11 @@ from typing import Any
 import pytest
 import torch
 
+from limner.methods import clipdraw3d
 from limner.methods.base import Inputs, Models
 from limner.methods.clipdraw import ClipDraw, Params
 from limner.methods.schema import read
+from limner.vector.svg import read_svg
 from limner.worker import loop
 from limner.worker.checkpoint import from_bytes
 from limner.worker.loop import Control, Every, Run, Task
@@ -103,6 +105,24 @@ def test_the_frames_are_the_drawing(task: Task, starter: Models) -> None:
     assert inside.any() and (points - drawn)[inside].abs().max() < 0.001
     widths = torch.tensor([stroke.width for stroke in sent])
     torch.testing.assert_close(widths, preview.strokes.width.detach(), atol=0.001, rtol=0)
+
+
+def test_a_drawing_in_space_keeps_its_depth_in_frames_checkpoints_and_svg(task: Task) -> None:
+    params = clipdraw3d.Params("a cat", ("90: a dog",), steps=6, strokes=5, cutouts=2, tidy=False)
+    deep = replace(task, method="clipdraw3d", params=params)
+    log = gone(deep)
+    frames = [b for f, b in log.said if isinstance(f, m.StrokesFrame)]
+    shown = [Strokes.read({b.name: b for b in buffers}, (64, 48)) for buffers in frames]
+    assert len(shown) == 6
+    result = read_svg(log.svg(), (48, 64))
+    assert result.depth is not None and len(shown[-1]) == result.count
+    # the last frame is the result; on the wire a depth is 64 px / 43690 exact, in the SVG 0.005 px
+    depths = torch.tensor(shown[-1].depths())
+    torch.testing.assert_close(depths, result.depth, atol=0.01, rtol=0)
+    saved = next(data for what, step, data in log.kept if (what, step) == ("checkpoint", 3))
+    found = from_bytes(saved, CPU)
+    again = replace(deep, params=read(clipdraw3d.Params, found.params), saved=found.tensors)
+    assert gone(again).svg() == log.svg()
 
 
 def test_nothing_is_encoded_for_nobody(task: Task, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""`limner draw` and `limner trace`: a prompt, or a picture, becomes strokes."""
+"""`limner draw`, `draw3d` and `trace`: a prompt, or a picture, becomes strokes."""
 
 from __future__ import annotations
 
@@ -11,13 +11,14 @@ from typing import Annotated, Any
 import typer
 from torch import Tensor
 
-from limner import replay
+from limner import replay, turntable
 from limner.cli.app import INTERRUPTED
 from limner.cli.options import with_settings
 from limner.cli.progress import shown, stopping
 from limner.cli.wish import Drawn, Wish, draw_anywhere
 from limner.files import check_writable, svg_and_png, write_atomic
-from limner.methods import clipdraw, trace
+from limner.film import check_kind
+from limner.methods import clipdraw, clipdraw3d, trace
 from limner.methods.base import Inputs, Result
 from limner.methods.params import check
 from limner.pictures import read_mask, read_picture
@@ -36,6 +37,16 @@ Mask = Annotated[Path | None, typer.Option("--mask", help="a picture, white wher
 Replay = Annotated[
     Path | None, typer.Option("--replay", help="also write the drawing drawing itself: "
                               ".gif, .mp4 or .svg")]  # fmt: skip
+Turntable = Annotated[
+    Path | None, typer.Option("--turntable", help="also write it from all round: turning, as "
+                              ".gif or .mp4, or eight views, as .png")]  # fmt: skip
+Models = Annotated[
+    list[str] | None, typer.Option("--model", help="NAME or NAME@WEIGHT; may be repeated")
+]
+Init = Annotated[Path | None, typer.Option("--init", help="an SVG or a picture to begin from")]
+BestOf = Annotated[
+    int, typer.Option("--best-of", help="draw with this many seeds and keep the best")
+]
 Json = Annotated[bool, typer.Option("--json", help="print the result as JSON, and nothing else")]
 
 
@@ -43,6 +54,8 @@ def register(app: typer.Typer, name: str) -> None:
     """Put the command into the program."""
     if name == "draw":
         app.command(name)(with_settings(draw, clipdraw.Params, skip=("prompt",)))
+    elif name == "draw3d":
+        app.command(name)(with_settings(draw_in_space, clipdraw3d.Params, skip=("prompt",)))
     else:
         app.command(name)(with_settings(trace_picture, trace.Params))
 
@@ -52,24 +65,17 @@ def draw(
     given: dict[str, Any],
     out: Out = Path("drawing.svg"),
     canvas: Canvas = None,
-    model: Annotated[
-        list[str] | None, typer.Option("--model", help="NAME or NAME@WEIGHT; may be repeated")
-    ] = None,
-    init: Annotated[
-        Path | None, typer.Option("--init", help="an SVG or a picture to begin from")
-    ] = None,
+    model: Models = None,
+    init: Init = None,
     over: Over = None,
     mask: Mask = None,
-    best_of: Annotated[
-        int, typer.Option("--best-of", help="draw with this many seeds and keep the best")
-    ] = 1,
+    best_of: BestOf = 1,
     replay_to: Replay = None,
     as_json: Json = False,
 ) -> int:
     """Draw a prompt with strokes: writes an SVG, and a PNG beside it."""
     started = time.monotonic()
-    if not 1 <= best_of <= 64:
-        raise LimnerError(ErrorCode.BAD_INPUT, f"--best-of takes 1 to 64, not {best_of}.")
+    _check_count(best_of)
     params = clipdraw.Params(prompt=prompt, **given)
     clipdraw.validate(params)  # what costs nothing is checked before anything is loaded
     files = _files(out, replay_to)
@@ -78,6 +84,29 @@ def draw(
     paths = {role: path for role, path in named.items() if path is not None}
     settings = {"prompt": prompt, **given}
     wish = Wish("clipdraw", settings, inputs, paths, tuple(model or ()), best_of)
+    return _run(wish, files, as_json, started)
+
+
+def draw_in_space(
+    prompt: Annotated[str, typer.Argument(help="what to draw")],
+    given: dict[str, Any],
+    out: Out = Path("drawing.svg"),
+    canvas: Canvas = None,
+    model: Models = None,
+    init: Init = None,
+    best_of: BestOf = 1,
+    turntable_to: Turntable = None,
+    as_json: Json = False,
+) -> int:
+    """Draw a prompt in space: the SVG shows the front view, and keeps the depth."""
+    started = time.monotonic()
+    _check_count(best_of)
+    clipdraw3d.validate(clipdraw3d.Params(prompt=prompt, **given))
+    files = _files(out, turntable_to=turntable_to)
+    inputs = _inputs(canvas, init, None, None)
+    paths = {} if init is None else {"init": init}
+    settings = {"prompt": prompt, **given}
+    wish = Wish("clipdraw3d", settings, inputs, paths, tuple(model or ()), best_of)
     return _run(wish, files, as_json, started)
 
 
@@ -105,14 +134,24 @@ class _Files:
     svg: Path
     png: Path
     replay: Path | None
+    turntable: Path | None
 
 
-def _files(out: Path, replay_to: Path | None) -> _Files:
+def _files(out: Path, replay_to: Path | None = None, turntable_to: Path | None = None) -> _Files:
     svg, png = svg_and_png(out)
-    if replay_to is not None:
-        replay.check_kind(replay_to)
-        check_writable(replay_to)
-    return _Files(svg, png, replay_to)
+    for path, what, kinds in (
+        (replay_to, "A replay", replay.KINDS),
+        (turntable_to, "A turntable", turntable.KINDS),
+    ):
+        if path is not None:
+            check_kind(path, what, kinds)
+            check_writable(path)
+    return _Files(svg, png, replay_to, turntable_to)
+
+
+def _check_count(best_of: int) -> None:
+    if not 1 <= best_of <= 64:
+        raise LimnerError(ErrorCode.BAD_INPUT, f"--best-of takes 1 to 64, not {best_of}.")
 
 
 def _run(wish: Wish, files: _Files, as_json: bool, started: float) -> int:
@@ -120,9 +159,10 @@ def _run(wish: Wish, files: _Files, as_json: bool, started: float) -> int:
         drawn = draw_anywhere(wish, bar, stop)
     write_atomic(files.svg, drawn.svg)
     write_atomic(files.png, drawn.png)
-    if files.replay is not None:
-        strokes, inputs = read_svg(drawn.svg, wish.inputs.size), wish.inputs
-        replay.write(Result(strokes, inputs.size, inputs.background, 0.0, {}), files.replay)
+    for path, write in ((files.replay, replay.write), (files.turntable, turntable.write)):
+        if path is not None:
+            strokes, inputs = read_svg(drawn.svg, wish.inputs.size), wish.inputs
+            write(Result(strokes, inputs.size, inputs.background, 0.0, {}), path)
     _report(drawn, files, as_json, time.monotonic() - started)
     return INTERRUPTED if drawn.stopped else 0
 
@@ -133,6 +173,7 @@ def _report(drawn: Drawn, files: _Files, as_json: bool, seconds: float) -> None:
         typer.echo(json.dumps({
             "svg": str(files.svg), "png": str(files.png),
             "replay": str(files.replay) if files.replay else None,
+            "turntable": str(files.turntable) if files.turntable else None,
             "score": about["score"], "seed": about["seed"], "scores": drawn.scores,
             "stopped": drawn.stopped, "notices": drawn.notices,
             "settings": about["settings"], "seconds": round(seconds, 3),

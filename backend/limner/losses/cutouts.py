@@ -25,10 +25,10 @@ WHOLE: Box = (0.0, 0.0, 1.0, 1.0)
 
 
 def cutouts(picture: Tensor, maps: Tensor, size_px: int, fill: Tensor | float = 1.0) -> Tensor:
-    """Views of one picture, all in one resampling.
+    """Views of one picture, or one of each of many, all in one resampling.
 
     Args:
-        picture: (3, H, W).
+        picture: (3, H, W), or (B, 3, H, W).
         maps: (B, 3, 3) homographies from the view's square to the picture's, both [0, 1]².
         size_px: the side of the square views.
         fill: what lies outside the picture; a number or (3,).

@@ -11,6 +11,8 @@ from torch import Tensor
 
 from limner.losses.cutouts import cutouts
 from limner.models.clip import Clip, Weighted
+from limner_wire import limits
+from limner_wire.errors import ErrorCode, LimnerError
 
 # What a prompt is set apart from: ordinary things of every kind.
 ORDINARY = (
@@ -44,6 +46,34 @@ class Target:
     share: float
     texts: Tensor
     weights: Tensor
+
+
+def check_wishes(wishes: Sequence[Wish]) -> None:
+    """Pass if every wish says something, and there are not too many.
+
+    Raises:
+        LimnerError: BAD_INPUT.
+    """
+    for wish in wishes:
+        if not any(c.isalnum() for c in wish.text):
+            raise LimnerError(
+                ErrorCode.BAD_INPUT, "The prompt is empty.", 'Say what to draw: "a red apple".'
+            )
+        if len(wish.text) > limits.PROMPT_CHARS:
+            raise LimnerError(
+                ErrorCode.BAD_INPUT, f"A prompt may have {limits.PROMPT_CHARS} characters."
+            )
+    if len(wishes) > limits.PROMPTS:
+        raise LimnerError(ErrorCode.BAD_INPUT, f"There may be {limits.PROMPTS} wishes in all.")
+
+
+def strange_words(models: Sequence[Weighted], wishes: Sequence[Wish]) -> list[str]:
+    """What to tell the artist of words that a model has never seen: a line for each model."""
+    return [
+        f"{m.clip.name} has never seen the words: {', '.join(words)}."
+        for m in models
+        if (words := sorted({w for x in wishes for w in m.clip.unknown_words(x.text)}))
+    ]
 
 
 def targets(
@@ -92,6 +122,27 @@ def nearness(picture: Tensor, maps: Tensor, aims: Sequence[Target], fill: Tensor
     for aim in aims:
         views = cutouts(picture, maps, aim.clip.size_px, fill)
         near = near + aim.share * (aim.clip.encode_image(views) @ aim.texts.T @ aim.weights).mean()
+    return near
+
+
+def nearness_each(
+    pictures: Tensor, maps: Tensor, aims: Sequence[Target], asked: Tensor, fill: Tensor
+) -> Tensor:
+    """(P,) how near each picture is to the one wish that is its own, averaged over its cutouts.
+
+    Args:
+        pictures: (P, 3, H, W) in [0, 1].
+        maps: (P, B, 3, 3) cutouts of each.
+        asked: (P,) int64, each picture's wish among those of the targets.
+        fill: (3,) what lies round the pictures.
+    """
+    near = pictures.new_zeros(len(pictures))
+    each = pictures.repeat_interleave(maps.shape[1], 0)
+    for aim in aims:
+        views = cutouts(each, maps.flatten(0, 1), aim.clip.size_px, fill)
+        seen = aim.clip.encode_image(views).unflatten(0, maps.shape[:2])
+        wishes = aim.texts[asked] * aim.weights[asked, None]
+        near = near + aim.share * torch.einsum("pbd,pd->pb", seen, wishes).mean(1)
     return near
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 from torch import Tensor
 
@@ -10,6 +12,7 @@ from limner.vector.strokes import Strokes
 
 SEGMENTS = (1, 3)  # fewest and most cubic segments, both drawn, as the authors' code does
 WALK = 0.1  # each control point lies within ±WALK/2 canvases of the last
+COLUMN = 0.25  # strokes in space begin so near to their axis, in parts of the canvas' width
 FIRST_WIDTH_PX = 2.0  # on the papers' canvas: diffvg's radius of 1
 
 
@@ -38,6 +41,25 @@ def random_strokes(count: int, canvas: Canvas, noise: torch.Generator, width: fl
         torch.full((count,), width * canvas.unit_px),
         torch.rand(count, 4, generator=noise),
     )
+
+
+def random_strokes_in_space(
+    count: int, canvas: Canvas, noise: torch.Generator, width: float
+) -> Strokes:
+    """New strokes in a column as high as the canvas, round the axis that cameras turn about.
+
+    They are `random_strokes`, which walk in depth as they do across the canvas. Strokes that begin
+    further out lie at the edges of most views, and the drawing comes out worse.
+    """
+    flat, side = random_strokes(count, canvas, noise, width), canvas.size[1]
+    begins, owner = flat.offsets[:-1], flat.owner
+    inwards = (flat.points[begins, 0] - side / 2) * (2 * COLUMN - 1)
+    points = flat.points + torch.stack([inwards, torch.zeros(count)], 1)[owner]
+    walk = (torch.rand(len(points), generator=noise) - 0.5) * WALK * side
+    walk[begins] = 0
+    total = walk.cumsum(0)
+    first = (torch.rand(count, generator=noise) * 2 - 1) * COLUMN * side
+    return replace(flat, points=points, depth=(first - total[begins])[owner] + total)
 
 
 def first_points(count: int, canvas: Canvas, noise: torch.Generator) -> Tensor:

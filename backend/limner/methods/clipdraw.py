@@ -13,14 +13,22 @@ It does not choose among seeds, nor write files: `session` does.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Annotated, ClassVar
 
 import torch
 from torch import Tensor
 
 from limner.losses.cutouts import fixed_maps, random_maps
-from limner.losses.words import Target, Wish, nearness, rank, targets
+from limner.losses.words import (
+    Target,
+    Wish,
+    check_wishes,
+    nearness,
+    rank,
+    strange_words,
+    targets,
+)
 from limner.methods.base import Inputs, Models, Preview, Result
 from limner.methods.begin import FIRST_WIDTH_PX, random_strokes
 from limner.methods.canvas import Canvas, prepare
@@ -133,11 +141,7 @@ class ClipDraw:
             locked=locked,
             palette=None if palette is None else palette.to(device),
         )
-        notices = [
-            f"{m.clip.name} has never seen the words: {', '.join(words)}."
-            for m in models.clips
-            if (words := sorted({w for x in wishes for w in m.clip.unknown_words(x.text)}))
-        ]
+        notices = strange_words(models.clips, wishes)
         return State(params, canvas, models, aims, optimizer, 0, notices)
 
     def step(self, state: State, params: Params) -> Preview:
@@ -167,7 +171,7 @@ class ClipDraw:
         rates = Rates(params.point_rate, params.width_rate, params.colour_rate)
         went = optimizer.descend(loss, state.step / params.steps, rates)
         state.step += 1
-        notice = "" if went else self._stumbled(state)
+        notice = "" if went else optimizer.stumbled(state.step)
         losses = {"loss": loss.detach(), "nearness": near.detach()}
         return Preview(state.step, params.steps, optimizer.drawn(), losses, notice)
 
@@ -209,15 +213,6 @@ class ClipDraw:
             state.aims = targets(state.models.clips, wishes, params.contrast)
         state.params = params
 
-    def _stumbled(self, state: State) -> str:
-        if state.optimizer.failures > 1:
-            raise LimnerError(
-                ErrorCode.NOT_FINITE,
-                f"The numbers left all bounds twice in a row at step {state.step}.",
-                "The drawing so far is kept; lower the rates and go on from it.",
-            )
-        return f"Step {state.step} gave numbers that are not finite: back to the last good one."
-
 
 def validate(params: Params) -> tuple[list[Wish], Tensor | None]:
     """The wishes and the palette of settings that are all in bounds.
@@ -226,7 +221,7 @@ def validate(params: Params) -> tuple[list[Wish], Tensor | None]:
         LimnerError: BAD_INPUT.
     """
     check(params)
-    return read_wishes(params), read_palette(params)
+    return read_wishes(params), read_palette(params.black, params.palette)
 
 
 def read_wishes(params: Params) -> list[Wish]:
@@ -241,27 +236,17 @@ def read_wishes(params: Params) -> list[Wish]:
     if params.negatives:
         avoided += [(text, AVOID_WEIGHT) for text in NEGATIVES]
     wishes += [Wish(text, -weight) for text, weight in avoided]
-    for wish in wishes:
-        if not any(c.isalnum() for c in wish.text):
-            raise LimnerError(
-                ErrorCode.BAD_INPUT, "The prompt is empty.", 'Say what to draw: "a red apple".'
-            )
-        if len(wish.text) > limits.PROMPT_CHARS:
-            raise LimnerError(
-                ErrorCode.BAD_INPUT, f"A prompt may have {limits.PROMPT_CHARS} characters."
-            )
-    if len(wishes) > limits.PROMPTS:
-        raise LimnerError(ErrorCode.BAD_INPUT, f"There may be {limits.PROMPTS} wishes in all.")
+    check_wishes(wishes)
     return wishes
 
 
-def read_palette(params: Params) -> Tensor | None:
-    """(N, 3) the allowed colours, or None for all.
+def read_palette(black: bool, palette: Sequence[str]) -> Tensor | None:
+    """(N, 3) the allowed colours: black, or those named as #rrggbb; None for all.
 
     Raises:
         LimnerError: BAD_INPUT if one is not #rrggbb.
     """
-    names = BLACK if params.black else params.palette
+    names = BLACK if black else palette
     rows = []
     for name in names:
         digits = name.removeprefix("#")
@@ -285,7 +270,7 @@ def first_strokes(
         LimnerError: BAD_INPUT if strokes should be locked and there are none.
     """
     noise = torch.Generator().manual_seed(params.seed)
-    given = inputs.strokes
+    given = None if inputs.strokes is None else replace(inputs.strokes, depth=None)
     if given is None and inputs.picture is not None:
         given = fit(inputs.picture, params.strokes, inputs.size, noise, device=device).to(
             torch.device("cpu")

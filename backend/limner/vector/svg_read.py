@@ -2,7 +2,8 @@
 
 `svg_safe` refuses what is dangerous, `svg_shapes` turns elements into cubics and `svg_paint`
 finds their colours; here the tree is walked, and transforms, viewports and opacity are
-carried down it. Text, clipping, masks, dashes, markers, filters and pictures are not drawn.
+carried down it. Limner's own `data-depth` makes them strokes in space. Text, clipping, masks,
+dashes, markers, filters and pictures are not drawn.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from limner.vector.strokes import Strokes
 from limner.vector.svg_frame import Affine
 from limner.vector.svg_pen import Cubics
 from limner.vector.svg_safe import Node, broken, unsafe
-from limner.vector.svg_shapes import Viewport
+from limner.vector.svg_shapes import Depths, Viewport
 from limner_wire.limits import (
     COORDINATE_MAX_PX,
     STROKES_MAX,
@@ -45,7 +46,9 @@ def read_svg(source: str | Path | bytes, size: tuple[int, int]) -> Strokes:
     in the colour of the fill, `OUTLINE` of the shorter side wide and at least one pixel; if it
     is a rectangle over the whole canvas, it is the paper and is left out. Opacity is the product
     of the stroke's, the element's and its groups'. A gradient becomes its mean colour. Parts
-    that are invisible are left out; a path of no length is a dot if its caps are round.
+    that are invisible are left out; a path of no length is a dot if its caps are round. Where one
+    path has `data-depth`, all strokes have depth: paths without lie at 0, and one that was edited,
+    so that it has other points than depths, lies flat at their mean.
 
     Args:
         source: a path, or the content as bytes.
@@ -84,12 +87,15 @@ class _Reader:
         self.by_id = {n.attributes["id"]: n for n in reversed(nodes) if "id" in n.attributes}
         self.declared: dict[int, dict[str, str]] = {}
         self.cubics: dict[int, list[Cubics]] = {}
+        self.deep: dict[int, Depths | None] = {}
         self.matrices: dict[str, Affine] = {}
         self.functions = 0  # in the transforms parsed so far
         self.clones = 0  # elements walked inside a <use>
         self.points: list[Cubics] = []
         self.widths: list[float] = []
         self.rgba: list[svg_paint.Rgba] = []
+        self.depths: list[Depths] = []
+        self.is_flat = True
         self.gradients = svg_paint.gradient_means(nodes, self._declared)
 
     def strokes(self) -> Strokes:
@@ -105,6 +111,7 @@ class _Reader:
             sizes.cumsum(0),
             torch.tensor(self.widths, dtype=torch.float32),
             torch.tensor(self.rgba, dtype=torch.float32),
+            None if self.is_flat else torch.from_numpy(np.concatenate(self.depths)).float(),
         )
 
     def _walk(self, node: Node, outer: _Setting) -> None:
@@ -204,13 +211,26 @@ class _Reader:
             for points in self._subpaths(node):
                 if dots or bool(np.ptp(points, axis=0).any()):
                     mark = svg_frame.mapped(points, setting.matrix)
-                    self._add(mark, width, (*rgba[:3], rgba[3] * setting.opacity))
+                    deep = self._depths(node, len(points), setting.matrix)
+                    self._add(mark, deep, width, (*rgba[:3], rgba[3] * setting.opacity))
             return
 
     def _subpaths(self, node: Node) -> list[Cubics]:
         if id(node) not in self.cubics:
             self.cubics[id(node)] = svg_shapes.cubics(node, self.viewport)
         return self.cubics[id(node)]
+
+    def _depths(self, node: Node, count: int, matrix: Affine) -> Depths:
+        """Of `count` control points, in canvas pixels."""
+        if id(node) not in self.deep:
+            self.deep[id(node)] = svg_shapes.depths(node)
+        deep = self.deep[id(node)]
+        if deep is None:
+            return np.zeros(count)
+        self.is_flat = False
+        if len(deep) != count:
+            deep = np.full(count, deep.mean())
+        return deep * svg_frame.scale_of(matrix)
 
     def _width(self, paint: str, node: Node, setting: _Setting) -> float:
         """Of the line to draw, in canvas pixels."""
@@ -231,11 +251,13 @@ class _Reader:
         below = (rect.min(axis=0) <= page[0] + 0.5).all()
         return bool(below and (rect.max(axis=0) >= page[1] - 0.5).all())
 
-    def _add(self, points: Cubics, width: float, rgba: svg_paint.Rgba) -> None:
-        if not bool((np.abs(points) <= COORDINATE_MAX_PX).all()) or width > COORDINATE_MAX_PX:
+    def _add(self, points: Cubics, depths: Depths, width: float, rgba: svg_paint.Rgba) -> None:
+        extent = max(np.abs(points).max(), np.abs(depths).max(), width)
+        if not extent <= COORDINATE_MAX_PX:
             raise broken("it has a coordinate or width far outside any canvas")
         for first in range(0, len(points) - 1, 3 * SEGMENTS_MAX):
             self.points.append(points[first : first + 3 * SEGMENTS_MAX + 1])
+            self.depths.append(depths[first : first + 3 * SEGMENTS_MAX + 1])
             self.widths.append(width)
             self.rgba.append(rgba)
         if len(self.points) > STROKES_MAX:

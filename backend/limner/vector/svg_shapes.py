@@ -10,12 +10,16 @@ import math
 from collections.abc import Mapping
 from typing import NamedTuple
 
+import numpy as np
+import numpy.typing as npt
 from svgelements import Length
 
 from limner.vector.svg_pen import UNIT_MAX, Cubics, drawn, too_far
 from limner.vector.svg_safe import Node
 
 SHAPES = frozenset(("path", "rect", "circle", "ellipse", "line", "polyline", "polygon"))
+
+Depths = npt.NDArray[np.float64]  # (N,) away from the viewer, in user units
 
 _LENGTH_CHARS = 64
 
@@ -39,6 +43,21 @@ def cubics(node: Node, viewport: Viewport) -> list[Cubics]:
         LimnerError: UNREADABLE if a coordinate is not finite or beyond all sense.
     """
     return drawn(_path_data(node, viewport))
+
+
+def depths(node: Node) -> Depths | None:
+    """The numbers of `data-depth`; None if there is none, or something else in it.
+
+    Raises:
+        LimnerError: UNREADABLE if a number is infinite or beyond all sense.
+    """
+    try:
+        found = np.array(node.attributes.get("data-depth", "").split(), dtype=np.float64)
+    except ValueError:
+        return None
+    if not bool((np.abs(found) <= UNIT_MAX).all()):
+        raise too_far()
+    return found if len(found) else None
 
 
 def length(text: str | None, default: float, percent_of: float) -> float:

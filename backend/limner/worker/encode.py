@@ -11,7 +11,7 @@ from limner import output
 from limner.methods.base import Inputs, Result
 from limner.vector.strokes import Strokes
 from limner_wire.frames import Buffer
-from limner_wire.strokes import MARGIN, SPAN, STEPS
+from limner_wire.strokes import MARGIN, NEAREST, SPAN, STEPS
 from limner_wire.strokes import Strokes as Packed
 
 
@@ -20,12 +20,17 @@ def packed(strokes: Strokes, size: tuple[int, int]) -> Packed:
     height, width = size
     points = strokes.points.detach().cpu().numpy() / np.array([width, height], np.float32)
     alpha = strokes.rgba.detach().cpu().numpy()
+    depth = None
+    if strokes.depth is not None:
+        parts = strokes.depth.detach().cpu().numpy() / max(size)
+        depth = _numbers("H", _fractions((parts + NEAREST) / SPAN))
     return Packed(
         (width, height),
         _numbers("H", _fractions((points + MARGIN) / SPAN)),
         _numbers("I", strokes.offsets[1:].numpy().astype("<u4")),
         _numbers("H", _fractions(strokes.width.detach().cpu().numpy() / max(size))),
         np.rint(np.clip(np.nan_to_num(alpha), 0, 1) * 255).astype(np.uint8).tobytes(),
+        depth,
     )
 
 

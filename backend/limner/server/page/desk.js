@@ -139,7 +139,8 @@ export class Desk {
   /** Begin from a drawing. @param {Object} job with a result */
   async goOnFrom(job) {
     const takes = (method) => method?.models && method.inputs.includes(WITH_STROKES);
-    const method = takes(this.method) ? this.method : this.methods.find(takes);
+    const own = job.drawing?.isDeep ? this.#find(job.method) : null; // others would flatten it
+    const method = [own, this.method, ...this.methods].find(takes);
     if (!method) return;
     if (method !== this.method) this.choose(method.name);
     const file = new Blob([job.result.svg], { type: "image/svg+xml" });

@@ -4,7 +4,7 @@ import { button } from "./dom.js";
 import { makeField } from "./fields.js";
 import { words } from "./words.js";
 
-const FIRST = ["strokes", "steps", "seed"]; // what an artist reaches for; the rest is further down
+const FIRST = ["views", "strokes", "steps", "seed"]; // what an artist reaches for first
 const SEEDS = 10000; // a seed that one can say aloud
 const NOTE_MS = 4000;
 

@@ -52,6 +52,7 @@ function render() {
   at("draw").classList.toggle("primary", !isAttached());
   at("examples").hidden = Boolean(job) || !desk.form.takesWords;
   at("stage").setAttribute("aria-label", words.stage(job));
+  showTurn();
   showTitle();
 }
 
@@ -67,6 +68,14 @@ function scene() {
   };
 }
 
+/** A drawing that lies in space can be turned, and says so. */
+function showTurn() {
+  const { isDeep, isFront } = stage;
+  at("front").hidden = !isDeep;
+  at("front").disabled = isFront;
+  at("front").textContent = isFront ? words.dragToTurn : words.frontView;
+}
+
 const given = (inputs, role, what = "image") => inputs.find(([name]) => name === role)?.[1]?.[what];
 
 // --- the easel ----------------------------------------------------------------------------------
@@ -74,6 +83,7 @@ const given = (inputs, role, what = "image") => inputs.find(([name]) => name ===
 function setOnEasel(next) {
   if (job) session.unwatch(job.id);
   job = next;
+  stage.front();
   adjuster.follow(job);
   memory.job.write(job?.id ?? null);
   gallery.mark(job?.id);
@@ -364,6 +374,7 @@ at("draw").onclick = drawOrFree;
 at("zoom-in").onclick = () => stage.key("+");
 at("zoom-out").onclick = () => stage.key("-");
 at("scale").onclick = () => stage.fit();
+at("front").onclick = () => stage.front();
 document.addEventListener("keydown", keyPressed);
 document.addEventListener("dragover", (event) => event.preventDefault());
 document.addEventListener("drop", (event) => {

@@ -1,11 +1,16 @@
-/** The stage: one drawing on its paper, sharp at any zoom, to be moved and zoomed by hand. */
+/**
+ * The stage: one drawing on its paper, sharp at any zoom, to be moved and zoomed by hand; and one
+ * that lies in space, to be turned.
+ */
 
-import { paint } from "./strokes.js";
+import { paint, turned } from "./strokes.js";
 
 const ROOM_PX = 28; // around the paper when it fits
 const ZOOM = [0.05, 64];
 const KEY_ZOOM = 1.25;
 const KEY_PAN_PX = 48;
+const KEY_TURN = 15; // degrees
+const DRAG_TURN = 0.5; // degrees a CSS pixel
 
 /**
  * What the stage shows.
@@ -24,6 +29,7 @@ export class Stage {
    */
   constructor(canvas, soon, zoomed) {
     Object.assign(this, { canvas, soon, zoomed });
+    this.azimuth = this.elevation = 0; // degrees round a drawing that lies in space
     this.context = canvas.getContext("2d");
     this.view = { scale: 1, x: 0, y: 0 }; // CSS pixels of a paper pixel; where its corner lies
     this.isFitted = true;
@@ -73,13 +79,40 @@ export class Stage {
     this.#fitted(false);
   }
 
+  /**
+   * Go round a drawing in space; a flat one stays as it is.
+   * @param {number} azimuth more degrees @param {number} elevation
+   */
+  turn(azimuth, elevation) {
+    const round = (this.azimuth + azimuth + 540) % 360;
+    this.azimuth = (round < 0 ? round + 360 : round) - 180;
+    this.elevation = Math.min(Math.max(this.elevation + elevation, -90), 90);
+    this.soon();
+  }
+
+  /** Back to the front view. */
+  front() {
+    this.azimuth = this.elevation = 0;
+    this.soon();
+  }
+
+  /** @returns {boolean} whether the drawing can be turned */
+  get isDeep() {
+    return Boolean(this.scene.drawing?.isDeep);
+  }
+
+  /** @returns {boolean} whether it is seen from the front */
+  get isFront() {
+    return !this.azimuth && !this.elevation;
+  }
+
   /** @param {string} key @returns {boolean} whether it meant something here */
   key(key) {
     const meant = {
       "+": () => this.zoom(KEY_ZOOM),
       "=": () => this.zoom(KEY_ZOOM),
       "-": () => this.zoom(1 / KEY_ZOOM),
-      0: () => this.fit(),
+      0: () => this.#home(),
     }[key];
     meant?.();
     return Boolean(meant);
@@ -107,8 +140,19 @@ export class Stage {
     context.clip();
     if (scene.under) cover(context, scene.under, wide, high);
     if (scene.drawing && scene.mask) this.#masked();
-    else if (scene.drawing) paint(context, scene.drawing);
+    else if (scene.drawing) paint(context, this.#seen());
     context.restore();
+  }
+
+  /** The drawing from where we stand. */
+  #seen() {
+    const { drawing } = this.scene;
+    return this.isDeep && !this.isFront ? turned(drawing, this.azimuth, this.elevation) : drawing;
+  }
+
+  #home() {
+    this.front();
+    this.fit();
   }
 
   #paper(wide, high, ratio) {
@@ -127,7 +171,7 @@ export class Stage {
     const { scene, context, canvas } = this;
     const layer = new OffscreenCanvas(canvas.width, canvas.height).getContext("2d");
     layer.setTransform(context.getTransform());
-    paint(layer, scene.drawing);
+    paint(layer, this.#seen());
     layer.globalCompositeOperation = "destination-in";
     cover(layer, scene.mask, ...scene.size);
     context.setTransform(1, 0, 0, 1, 0, 0);
@@ -156,7 +200,7 @@ export class Stage {
   #listen() {
     const { canvas } = this;
     canvas.addEventListener("wheel", (event) => this.#wheel(event), { passive: false });
-    canvas.addEventListener("dblclick", () => this.fit());
+    canvas.addEventListener("dblclick", () => this.#home());
     canvas.addEventListener("pointerdown", (event) => {
       canvas.setPointerCapture(event.pointerId);
       this.pointers.set(event.pointerId, [event.offsetX, event.offsetY]);
@@ -174,7 +218,7 @@ export class Stage {
     this.zoom(Math.exp(-pixels * (event.ctrlKey ? 0.01 : 0.0015)), event.offsetX, event.offsetY);
   }
 
-  /** One pointer moves the paper; two also zoom it. */
+  /** One pointer turns what is deep, and moves the paper else, or with Shift; two also zoom it. */
   #pointerMoved(event) {
     const before = this.pointers.get(event.pointerId);
     if (!before) return;
@@ -182,7 +226,10 @@ export class Stage {
     this.pointers.set(event.pointerId, now);
     const other = [...this.pointers].find(([id]) => id !== event.pointerId)?.[1];
     if (!other) {
-      if (now.join() !== before.join()) this.pan(now[0] - before[0], now[1] - before[1]);
+      const [dx, dy] = [now[0] - before[0], now[1] - before[1]];
+      if (!dx && !dy) return;
+      if (this.isDeep && !event.shiftKey) this.turn(-dx * DRAG_TURN, dy * DRAG_TURN);
+      else this.pan(dx, dy);
       return;
     }
     const apart = (p) => Math.hypot(p[0] - other[0], p[1] - other[1]) || 1;
@@ -196,7 +243,8 @@ export class Stage {
     ];
     if (!way) return;
     event.preventDefault();
-    this.pan(way[0] * KEY_PAN_PX, way[1] * KEY_PAN_PX);
+    if (this.isDeep && !event.shiftKey) this.turn(-way[0] * KEY_TURN, way[1] * KEY_TURN);
+    else this.pan(way[0] * KEY_PAN_PX, way[1] * KEY_PAN_PX);
   }
 }
 

@@ -123,6 +123,8 @@ export const words = {
   score: (score) => `score ${Number(score.toPrecision(3))}`,
   scoreHelp: "How near it is to what was asked; higher is nearer.",
   stage: (job) => (job ? `${job.prompt || "A drawing"}: ${STATES[job.state]}` : words.empty),
+  dragToTurn: "Drag to turn it",
+  frontView: "Front view",
   pause: "Pause",
   resume: "Go on",
   keep: "Stop and keep",
