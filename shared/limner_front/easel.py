@@ -157,9 +157,7 @@ class Easel:
             self._refused(message)
         elif isinstance(message, m.Forgotten) and message.why == "room":
             n = len(message.jobs)
-            self._host.say(
-                _("The backend deleted old drawings: their room was needed ({n}).", n=n)
-            )
+            self._host.say(_("The backend deleted old drawings: their room was needed ({n}).", n=n))
 
     def disconnected(self) -> None:
         """The line is down: whether the last commands were heard, the next states will tell."""
