@@ -45,10 +45,10 @@ def texts_that_blender_shows() -> set[str]:
 
 
 def texts_of_the_methods() -> set[str]:
-    """What a backend says of the two methods that all have."""
+    """What a backend says of its methods."""
     i18n._catalogue.clear()
     found = set()
-    for method in (METHODS["clipdraw"], METHODS["trace"]):
+    for method in METHODS.values():
         found |= {method.title, method.about}
         for name, row in schema(method.params)["properties"].items():
             values = row.get("enum", []) + row.get("items", {}).get("enum", [])
