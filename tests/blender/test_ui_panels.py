@@ -182,7 +182,7 @@ def test_pictures_and_place(side: Any) -> None:
     assert {"source_over", "source_init", "file_init", "source_mask", "image_mask"} <= set(shown)
     shown = [row.get("property") for row in told["place"]]
     assert shown == [
-        "sink", "place", "size_m", "spread", "spread_m",
+        "sink", "place", "size_m", "paper", "spread", "spread_m",
         "keyframes", "keyframe_start", "keyframe_every",
     ]  # fmt: skip
     strange = side["strange_role"]
