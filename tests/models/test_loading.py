@@ -41,19 +41,42 @@ def test_safetensors_is_known_by_its_content(tmp_path: Path, name: str) -> None:
     assert torch.equal(read_weights(tmp_path / name)["a"], TENSORS["a"])
 
 
+@pytest.mark.parametrize("zipped", [True, False])
 @pytest.mark.parametrize("wrapped", [False, True])
-def test_a_torch_archive_of_tensors_is_read(tmp_path: Path, wrapped: bool) -> None:
+def test_a_torch_archive_of_tensors_is_read(tmp_path: Path, wrapped: bool, zipped: bool) -> None:
     path = tmp_path / "w.safetensors"  # its name does not matter
     state = {"module.a": TENSORS["a"]}
-    torch.save({"state_dict": state, "epoch": 3} if wrapped else state, path)
+    content = {"state_dict": state, "epoch": 3} if wrapped else state
+    torch.save(content, path, _use_new_zipfile_serialization=zipped)
     assert torch.equal(read_weights(path)["a"], TENSORS["a"])
 
 
-def test_code_in_a_torch_archive_never_runs(tmp_path: Path) -> None:
+@pytest.mark.parametrize("zipped", [True, False])
+def test_code_in_a_torch_archive_never_runs(tmp_path: Path, zipped: bool) -> None:
     canary = tmp_path / "canary"
-    torch.save({"a": Canary(canary)}, tmp_path / "w.pt")
+    path = tmp_path / "w.pt"
+    torch.save({"a": Canary(canary)}, path, _use_new_zipfile_serialization=zipped)
     assert "more than tensors" in refused(tmp_path / "w.pt", ErrorCode.UNSAFE_FILE)
     assert not canary.exists()
+
+
+def test_code_behind_the_magic_number_of_an_old_archive_never_runs(tmp_path: Path) -> None:
+    """The archive is four pickles, one after the other; each of them is read with care."""
+    canary = tmp_path / "canary"
+    torch.save({"a": torch.ones(2)}, tmp_path / "good", _use_new_zipfile_serialization=False)
+    magic = (tmp_path / "good").read_bytes()[:15]
+    for count in range(4):
+        harmless = pickle.dumps(1001, 2) * count
+        (tmp_path / "w.pt").write_bytes(magic + harmless + pickle.dumps(Canary(canary), 2))
+        refused(tmp_path / "w.pt", ErrorCode.UNSAFE_FILE)
+        assert not canary.exists(), f"pickle {count + 2} ran"
+
+
+@pytest.mark.parametrize("cut", [16, 40, 200, -1])
+def test_an_old_archive_that_was_cut_is_told(tmp_path: Path, cut: int) -> None:
+    torch.save(TENSORS, tmp_path / "whole", _use_new_zipfile_serialization=False)
+    (tmp_path / "cut").write_bytes((tmp_path / "whole").read_bytes()[:cut])
+    assert "damaged" in refused(tmp_path / "cut", ErrorCode.UNSAFE_FILE)
 
 
 @pytest.mark.parametrize("name", ["w.pkl", "w.safetensors", "w.SAFETENSORS"])

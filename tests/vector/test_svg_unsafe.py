@@ -197,6 +197,9 @@ HEAVY_BUT_ALLOWED = {
     "clones of a long path": document(
         f'<path id="p" d="M0 0L1 1{" " * 2_000_000}" stroke="red"/>' + "<use href='#p'/>" * 2_000
     ),
+    "depths of many strokes in one path": document(
+        f'<path stroke="red" data-depth="{"1 " * 32_000}" d="{"M0 0L1 1" * 4_000}"/>'
+    ),
 }
 
 
@@ -314,6 +317,7 @@ def test_whatever_comes_is_read_or_refused(body: str) -> None:
         assert error.code in (UNSAFE, UNREADABLE)
     else:
         assert strokes.points.isfinite().all()
+        assert strokes.depth is None or strokes.depth.isfinite().all()
         assert (strokes.width > 0).all()
         assert ((strokes.rgba >= 0) & (strokes.rgba <= 1)).all()
 
@@ -322,7 +326,7 @@ NAMES = st.sampled_from(
     [
         *("d", "points", "transform", "stroke", "stroke-width", "opacity", "x", "y", "width"),
         *("height", "rx", "ry", "r", "cx", "viewBox", "preserveAspectRatio", "style", "class"),
-        *("href", "stroke-linecap", "vector-effect", "display"),
+        *("href", "stroke-linecap", "vector-effect", "display", "data-depth"),
     ]
 )
 VALUES = st.lists(
@@ -351,3 +355,4 @@ def test_whatever_attribute_comes_is_read_or_refused(tag: str, attributes: dict[
         assert error.code in (UNSAFE, UNREADABLE)
     else:
         assert strokes.points.isfinite().all()
+        assert strokes.depth is None or strokes.depth.isfinite().all()

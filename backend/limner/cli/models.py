@@ -27,6 +27,7 @@ def show(
 ) -> None:
     """List the models on this machine and those that can be fetched; the best for drawing first."""
     here = {m.name: m for m in catalog.installed()}
+    vgg = catalog.vgg16()
     rows = [
         {"name": m.name, "here": True, "draws": m.draws, "licence": m.card.get("licence", ""),
          "note": m.card.get("note", ""), "size_mb": round(m.weights.stat().st_size / 1e6)}
@@ -35,6 +36,10 @@ def show(
         {"name": p.name, "here": False, "draws": p.draws, "licence": p.licence, "note": p.note,
          "size_mb": p.size_mb}
         for p in catalog.PUBLISHED if p.name not in here
+    ] + [
+        {"name": p.name, "here": vgg is not None, "draws": p.draws, "licence": p.licence,
+         "note": p.note, "size_mb": round(vgg.stat().st_size / 1e6) if vgg else p.size_mb}
+        for p in (catalog.VGG16,)
     ]  # fmt: skip
     rows.sort(key=lambda r: -int(str(r["draws"])))
     if as_json:

@@ -58,6 +58,11 @@ PUBLISHED = (
 )  # fmt: skip
 STARTER_DRAWS = 1
 
+# Not a CLIP: it draws nothing itself, and tells the style methods one look from another.
+VGG16 = Published("vgg16", "timm/vgg16.tv_in1k", "BSD-3-Clause", 553, 0,
+                  "for style pictures: torchvision's, trained on ImageNet")  # fmt: skip
+VGG16_FILE = "hub/checkpoints/vgg16-397923af.pth"  # as torchvision itself fetches it
+
 
 @dataclass(frozen=True, slots=True)
 class Installed:
@@ -131,9 +136,22 @@ def find(name: str | None) -> Installed:
     raise LimnerError(ErrorCode.UNKNOWN_MODEL, *_unknown(name, [m.name for m in here]))
 
 
+def vgg16() -> Path | None:
+    """Where VGG16's weights lie on this machine, if they do: put there by Limner, by a program that
+    uses the Hugging Face hub, or by torchvision."""
+    from huggingface_hub import try_to_load_from_cache
+
+    own = models_folder() / VGG16.name / WEIGHTS[0]
+    cached = try_to_load_from_cache(VGG16.repository, WEIGHTS[0])
+    cache = os.environ.get("XDG_CACHE_HOME", "~/.cache")
+    torch_home = Path(os.environ.get("TORCH_HOME", f"{cache}/torch")).expanduser()
+    places = [own, *([Path(cached)] if isinstance(cached, str) else []), torch_home / VGG16_FILE]
+    return next((path for path in places if path.is_file()), None)
+
+
 def published(name: str) -> Published | None:
     """What `limner models pull` would fetch under this name."""
-    return next((p for p in PUBLISHED if p.name == name), None)
+    return next((p for p in (*PUBLISHED, VGG16) if p.name == name), None)
 
 
 def _unknown(name: str, here: list[str]) -> tuple[str, str]:

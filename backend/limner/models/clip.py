@@ -96,6 +96,20 @@ class Clip:
         out: Tensor = self._network.encode_image(inputs, normalize=True)  # type: ignore[operator]
         return out
 
+    def maps(self, picture: Tensor, depth: int) -> list[Tensor]:
+        """What the layers of a tower of Limner's own (`conv_tower`) make of a picture.
+
+        Args:
+            picture: (3, H, W) in [0, 1], of any size; differentiable.
+            depth: how far into the tower, as its own `maps` has it.
+
+        Returns:
+            Maps (1, C_l, h_l, w_l), the first the normalised picture.
+        """
+        inputs = ((picture - self._mean) / self._std)[None]
+        tower: Any = self._network.visual.trunk  # type: ignore[union-attr]
+        return [inputs, *tower.maps(inputs.contiguous(memory_format=torch.channels_last), depth)]
+
     def probabilities(self, picture: Tensor, texts: Sequence[str]) -> Tensor:
         """(N,) how likely each text is for a (3, H, W) picture, beside the others."""
         size = (self.size_px, self.size_px)

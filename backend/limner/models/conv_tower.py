@@ -37,6 +37,11 @@ class Residual(nn.Module):
         out: Tensor = self.act(self.body(x) + self.shortcut(x))
         return out
 
+    def maps(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """What lies between its two convolutions, and what it puts out."""
+        within = self.body[:3](x)
+        return within, self.act(self.body[3:](within) + self.shortcut(x))
+
 
 class ConvTower(nn.Module):
     """(B, 3, 64, 64), normalised → (B, 320). What open_clip asks of a timm model, no more."""
@@ -55,6 +60,15 @@ class ConvTower(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         features: Tensor = self.blocks(self.stem(x)).mean((2, 3))
         return features
+
+    def maps(self, x: Tensor, depth: int) -> list[Tensor]:
+        """What the stem and the first `depth` blocks make of (B, 3, H, W), normalised, of any size:
+        a map of half the size, then for each block two of half the size again."""
+        out = [self.stem(x)]
+        for block in list(self.blocks)[:depth]:
+            assert isinstance(block, Residual)  # noqa: S101
+            out += block.maps(out[-1])
+        return out
 
 
 class PlainTower(nn.Module):
@@ -80,6 +94,17 @@ class PlainTower(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         features: Tensor = self.layers(x).mean((2, 3))
         return features
+
+    def maps(self, x: Tensor, depth: int) -> list[Tensor]:
+        """What the first convolution and `depth` more make of (B, 3, H, W), normalised."""
+        out: list[Tensor] = []
+        for layer in self.layers:
+            x = layer(x)
+            if isinstance(layer, nn.ReLU):
+                out.append(x)
+            if len(out) > depth:
+                break
+        return out
 
 
 def limner_conv64(pretrained: bool = False, **_: Any) -> ConvTower:

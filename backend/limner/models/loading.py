@@ -1,9 +1,10 @@
 """The one audited place that reads weights from a file.
 
 A file is judged by what it holds, not by its name. safetensors is read as it is, its header
-checked against the file's length. A PyTorch zip archive is read with `weights_only=True`, which
-builds tensors and containers and calls nothing (torch >= 2.10: earlier versions had ways round).
-Everything else is refused; nothing is ever retried with less care.
+checked against the file's length. A PyTorch archive, zip or of the kind before it, in which VGG16
+is still published, is read with `weights_only=True`, which builds tensors and containers and calls
+nothing (torch >= 2.10: earlier versions had ways round). Everything else is refused; nothing is
+ever retried with less care.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ from torch import Tensor
 from limner_wire.errors import ErrorCode, LimnerError
 
 HEADER_BYTES = 100 * 2**20  # safetensors' own bound
+ZIP = b"PK\x03\x04"
+BEFORE_ZIP = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."  # PyTorch's magic number until 1.5
 
 
 def read_weights(path: Path) -> dict[str, Tensor]:
@@ -33,15 +36,15 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     """
     try:
         with path.open("rb") as file:
-            head = file.read(8)
+            head = file.read(len(BEFORE_ZIP))
     except OSError as problem:
         raise LimnerError(
             ErrorCode.UNREADABLE, f"{path.name} can't be read: {problem.strerror}."
         ) from problem
     if is_safetensors(path, head):
         return _read_safetensors(path)
-    if head[:4] == b"PK\x03\x04":
-        return _read_zip(path)
+    if head.startswith((ZIP, BEFORE_ZIP)):
+        return _read_archive(path)
     raise LimnerError(
         ErrorCode.UNSAFE_FILE,
         f"{path.name} is neither safetensors nor a PyTorch archive.",
@@ -53,7 +56,7 @@ def is_safetensors(path: Path, head: bytes) -> bool:
     """Whether a file starts as safetensors does: a header length, then JSON."""
     if len(head) < 8:
         return False
-    (length,) = struct.unpack("<Q", head)
+    (length,) = struct.unpack("<Q", head[:8])
     if not 2 <= length <= min(HEADER_BYTES, path.stat().st_size - 8):
         return False
     with path.open("rb") as file:
@@ -70,7 +73,7 @@ def _read_safetensors(path: Path) -> dict[str, Tensor]:
         ) from problem
 
 
-def _read_zip(path: Path) -> dict[str, Tensor]:
+def _read_archive(path: Path) -> dict[str, Tensor]:
     try:
         with path.open("rb") as file:  # a path's ending would choose torch's reader
             content: Any = torch.load(file, map_location="cpu", weights_only=True)

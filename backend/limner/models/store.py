@@ -11,6 +11,8 @@ import json
 import re
 import secrets
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -20,9 +22,19 @@ from open_clip.convert import convert_state_dict
 from safetensors.torch import save_file
 
 from limner.models import conv_tower  # noqa: F401  (a folder may hold a tower of ours)
-from limner.models.catalog import CONFIG, WEIGHTS, WORDS, Published, models_folder, published
+from limner.models.catalog import (
+    CONFIG,
+    STARTER,
+    VGG16,
+    WEIGHTS,
+    WORDS,
+    Published,
+    models_folder,
+    published,
+)
 from limner.models.clip import quietly, unpacked
 from limner.models.loading import read_json, read_weights, sha256
+from limner.models.vgg import convolutions, network
 from limner_wire.errors import ErrorCode, LimnerError
 
 
@@ -53,6 +65,8 @@ def pull(model: Published) -> Path:
     Raises:
         LimnerError: UNKNOWN_MODEL if it can't be reached; what `keep` raises.
     """
+    if model == VGG16:
+        return keep_vgg(_download(model.repository, needs_config=False)[1], asdict(model))
     config, weights = _download(model.repository)
     return keep(model.name, config, weights, asdict(model))
 
@@ -63,11 +77,14 @@ def add(path: Path, name: str | None, architecture: str | None) -> Path:
     Args:
         path: the folder or file.
         name: what to call it; the file's or folder's own name if None.
-        architecture: open_clip's name for the network, which a weights file does not tell.
+        architecture: open_clip's name for the network, which a weights file does not tell; or
+            "vgg16".
 
     Raises:
         LimnerError: BAD_INPUT if the architecture is missing or unknown; what `keep` raises.
     """
+    if architecture == VGG16.name:
+        return keep_vgg(path, {"licence": VGG16.licence, "note": VGG16.note, "added": path.name})
     if path.is_dir():
         weights = next((path / w for w in WEIGHTS if (path / w).is_file()), None)
         if weights is None or not (path / CONFIG).is_file():
@@ -85,7 +102,7 @@ def add(path: Path, name: str | None, architecture: str | None) -> Path:
         raise LimnerError(
             ErrorCode.BAD_INPUT,
             f"A weights file needs --arch, open_clip's name for its network, not {architecture}.",
-            "For example: --arch ViT-B-32.",
+            "For example: --arch ViT-B-32; or --arch vgg16, for style pictures.",
         )
     config = {"model_cfg": settings, "preprocess_cfg": {}}
     return keep(name or path.stem, config, path, {"added": path.name, "arch": architecture})
@@ -108,27 +125,48 @@ def keep(
         LimnerError: UNREADABLE or UNSAFE_FILE from the reader; UNKNOWN_MODEL if the weights are
             not those of the network; BAD_INPUT if the name is taken or no name.
     """
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}", name) or name == "starter":
+    if name in (STARTER, VGG16.name) or not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}", name):
         raise LimnerError(ErrorCode.BAD_INPUT, f"{name!r} can't be a model's name.", "Use --name.")
+    with _folder(name, facts) as part:
+        tensors = read_weights(weights)
+        (part / CONFIG).write_text(json.dumps(config, indent=1), encoding="utf-8")
+        save_file(_fitted(part, tensors), part / WEIGHTS[0], {"format": "pt"})
+        if words is not None and words.is_file():
+            shutil.copy(words, part / WORDS)
+    return models_folder() / name
+
+
+def keep_vgg(weights: Path, facts: dict[str, Any]) -> Path:
+    """Put VGG16's convolutions into the models folder, where the style methods find them.
+
+    Raises:
+        LimnerError: UNREADABLE or UNSAFE_FILE from the reader; UNKNOWN_MODEL if it is not VGG16;
+            BAD_INPUT if it is there already.
+    """
+    with _folder(VGG16.name, facts) as part:
+        tensors = convolutions(read_weights(weights))
+        network(tensors)
+        save_file(tensors, part / WEIGHTS[0], {"format": "pt"})
+    return models_folder() / VGG16.name
+
+
+@contextmanager
+def _folder(name: str, facts: dict[str, Any]) -> Iterator[Path]:
+    """A model's new folder, to be filled; it is there with its card at the end, or not at all."""
     target = models_folder() / name
     if target.exists():
         raise LimnerError(
             ErrorCode.BAD_INPUT, f"There is a model {name!r} already.", "Give another --name."
         )
-    tensors = read_weights(weights)
     part = models_folder() / f".{name}.{secrets.token_hex(4)}"
     part.mkdir(parents=True)
     try:
-        (part / CONFIG).write_text(json.dumps(config, indent=1), encoding="utf-8")
-        save_file(_fitted(part, tensors), part / WEIGHTS[0], {"format": "pt"})
-        if words is not None and words.is_file():
-            shutil.copy(words, part / WORDS)
+        yield part
         card = {"name": name, **facts, "sha256": sha256(part / WEIGHTS[0])}
         (part / "card.json").write_text(json.dumps(card, indent=1), encoding="utf-8")
         part.rename(target)
     finally:
         shutil.rmtree(part, ignore_errors=True)
-    return target
 
 
 def _fitted(folder: Path, tensors: dict[str, Any]) -> dict[str, Any]:
@@ -148,7 +186,7 @@ def _fitted(folder: Path, tensors: dict[str, Any]) -> dict[str, Any]:
     return {k: v.contiguous() for k, v in tensors.items()}
 
 
-def _download(repository: str) -> tuple[dict[str, Any], Path]:
+def _download(repository: str, *, needs_config: bool = True) -> tuple[dict[str, Any], Path]:
     from huggingface_hub import hf_hub_download
     from huggingface_hub.errors import EntryNotFoundError, HfHubHTTPError, LocalEntryNotFoundError
 
@@ -156,8 +194,8 @@ def _download(repository: str) -> tuple[dict[str, Any], Path]:
         return Path(hf_hub_download(repository, name))
 
     try:
-        config = read_json(fetch(CONFIG))
-        for name in WEIGHTS[1:]:
+        config = read_json(fetch(CONFIG)) if needs_config else {}
+        for name in WEIGHTS[1:] if needs_config else WEIGHTS[:1]:
             try:
                 return config, fetch(name)
             except LocalEntryNotFoundError:
@@ -170,4 +208,4 @@ def _download(repository: str) -> tuple[dict[str, Any], Path]:
             f"{repository} can't be fetched ({type(problem).__name__}).",
             "Check the network and the name; a file you have can be added: limner models add FILE.",
         ) from problem
-    raise LimnerError(ErrorCode.UNKNOWN_MODEL, f"{repository} holds no open_clip weights.")
+    raise LimnerError(ErrorCode.UNKNOWN_MODEL, f"{repository} holds no weights that Limner knows.")
