@@ -145,6 +145,9 @@ def _files(out: Path, replay_to: Path | None = None, turntable_to: Path | None =
     ):
         if path is not None:
             check_kind(path, what, kinds)
+            if path.absolute() in (svg.absolute(), png.absolute()):
+                words = f"{what} can't have the drawing's own name, {path.name}."
+                raise LimnerError(ErrorCode.BAD_INPUT, words, "Give it another.")
             check_writable(path)
     return _Files(svg, png, replay_to, turntable_to)
 
