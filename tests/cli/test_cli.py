@@ -193,6 +193,8 @@ def test_models_list_shows_what_is_here_and_what_could_be(
         (["draw", "cat", "--out", "text.png/drawing.svg"], "drawing"),
         (["draw", "cat", "--replay", "film.avi"], ".avi"),
         (["draw3d", "cat", "--turntable", "turn.svg"], ".gif, .mp4, .png"),
+        (["draw3d", "cat", "--turntable", "drawing.png"], "own name, drawing.png"),
+        (["draw", "cat", "--out", "film.svg", "--replay", "./film.svg"], "own name, film.svg"),
         (["draw3d", "cat", "--views", "sideways: a dog"], "90: a green leaf"),
         (["draw", "cat", "--nonsense"], "nonsense"),
         (["draw"], "prompt"),
