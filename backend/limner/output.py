@@ -47,11 +47,19 @@ def picture(result: Result, mask: Tensor | None) -> Tensor:
     size = (round(result.size[0] * scale), round(result.size[1] * scale))
     ground = torch.ones(3, *size)
     if result.background is not None:
-        mode = {"mode": "bicubic", "align_corners": False}
-        ground = F.interpolate(result.background[None].cpu(), size, **mode)[0].clamp(0, 1)  # type: ignore[arg-type]
-    strokes = result.strokes.to(torch.device("cpu"))
-    image = render(strokes, result.size, background=ground, scale=scale)[0]
+        ground = _enlarged(result.background, size)
+    if result.picture is not None:
+        image = _enlarged(result.picture, size)
+    else:
+        strokes = result.strokes.to(torch.device("cpu"))
+        image = render(strokes, result.size, background=ground, scale=scale)[0]
     if mask is None or math.isclose(float(mask.min()), 1.0):
         return image
     open_ = F.interpolate(mask[None, None].cpu(), size, mode="bilinear")[0]
     return ground + open_ * (image - ground)
+
+
+def _enlarged(picture: Tensor, size: tuple[int, int]) -> Tensor:
+    mode = {"mode": "bicubic", "align_corners": False}
+    out: Tensor = F.interpolate(picture[None].cpu(), size, **mode)  # type: ignore[arg-type]
+    return out[0].clamp(0, 1)

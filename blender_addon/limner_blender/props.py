@@ -26,7 +26,7 @@ SOURCES = {
     "over": (NONE, CAMERA, VIEWPORT, IMAGE, FILE),
     "init": (NONE, STROKES, CAMERA, VIEWPORT, IMAGE, FILE),
     "mask": (NONE, IMAGE, FILE),
-    "style": (NONE, IMAGE, FILE, CAMERA, VIEWPORT),
+    **dict.fromkeys(("style", "style2", "style3"), (NONE, IMAGE, FILE, CAMERA, VIEWPORT)),
 }
 
 BoolProperty = partial(bpy.props.BoolProperty, translation_context=prefs.CONTEXT)

@@ -16,6 +16,8 @@ def role(name: str) -> str:
         "over": _("Draw over"),
         "mask": _("Only inside"),
         "style": _("In the style of"),
+        "style2": _("And of a second"),
+        "style3": _("And of a third"),
     }
     return names.get(name, label(name))
 
@@ -27,6 +29,8 @@ def role_help(name: str) -> str:
         "over": _("a picture that stays below the strokes"),
         "mask": _("strokes stay inside the selection"),
         "style": _("a picture whose look is taken over"),
+        "style2": _("a picture whose look is taken over"),
+        "style3": _("a picture whose look is taken over"),
     }
     return helps.get(name, _("a picture"))
 

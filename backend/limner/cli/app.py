@@ -19,6 +19,7 @@ from limner_wire.errors import ErrorCode, LimnerError
 
 COMMANDS = {  # name: (module, what it does)
     "draw": ("limner.cli.draw", "Draw a prompt with strokes."),
+    "style": ("limner.cli.draw", "Draw a prompt in the style of a picture."),
     "draw3d": ("limner.cli.draw", "Draw a prompt in space, to be seen from all round."),
     "trace": ("limner.cli.draw", "Make a picture into strokes."),
     "score": ("limner.cli.score", "Say how well each text fits a picture."),

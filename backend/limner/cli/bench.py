@@ -1,8 +1,10 @@
-"""`limner bench`: the rasterizer's time, where a drawing step's time goes, and what live costs."""
+"""`limner bench`: the rasterizer's time, where a drawing step's time goes, what live costs, and how
+well drawings take over a style."""
 
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -16,6 +18,7 @@ def register(app: typer.Typer, name: str) -> None:
     group.command("strokes")(strokes)
     group.command("draw")(draw)
     group.command("live")(live)
+    group.command("style")(style)
     app.add_typer(group, name=name, help="Measure this machine.")
 
 
@@ -66,4 +69,48 @@ def live(
     table = Table("figure", "measured", box=None)
     for name, figure in figures.items():
         table.add_row(name, figure)
+    Console().print(table)
+
+
+def style(
+    out: Annotated[Path, typer.Option("--out", help="where the contact sheet goes")] = Path(
+        ".cache/style"
+    ),
+    prompts: Annotated[
+        list[str] | None, typer.Option("--prompt", help="labels of the corpus; default: five")
+    ] = None,
+    hands: Annotated[
+        list[str] | None, typer.Option("--hand", help="of the five hands; default: all")
+    ] = None,
+    strokes: Annotated[int, typer.Option("--strokes")] = 96,
+    steps: Annotated[int, typer.Option("--steps")] = 250,
+    seed: Annotated[int, typer.Option("--seed")] = 0,
+    setting: Annotated[
+        list[str] | None, typer.Option("--set", help="of the style, NAME=VALUE, as JSON")
+    ] = None,
+    unseen: Annotated[
+        Path, typer.Option("--unseen", help="the packed corpus whose labels the judge ranks")
+    ] = Path(".cache/corpus/unseen"),
+    networks: Annotated[
+        bool, typer.Option("--networks", help="measure the networks alone: who tells hands apart")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="print JSON, and nothing else")] = False,
+) -> None:
+    """Draw five prompts in five hands and measure them beside plain CLIPDraw."""
+    from limner.training import style_evaluate as measure
+    from limner.training import style_networks
+
+    if networks:
+        figures: dict[str, object] = dict(style_networks.measure())
+    else:
+        settings = {"strokes": strokes, "steps": steps, "seed": seed}
+        given = {name: json.loads(value) for name, _, value in
+                 (text.partition("=") for text in setting or ())}  # fmt: skip
+        figures = dict(measure.run(prompts or (), hands or (), settings, given, unseen, out))
+    if as_json:
+        typer.echo(json.dumps(figures))
+        return
+    table = Table("figure", "measured", box=None)
+    for name, figure in figures.items():
+        table.add_row(name, f"{figure}")
     Console().print(table)

@@ -1,9 +1,10 @@
-"""`limner draw`, `draw3d` and `trace`: a prompt, or a picture, becomes strokes."""
+"""`limner draw`, `style`, `draw3d` and `trace`: a prompt, or a picture, becomes strokes."""
 
 from __future__ import annotations
 
 import dataclasses
 import json
+import math
 import time
 from pathlib import Path
 from typing import Annotated, Any
@@ -18,9 +19,10 @@ from limner.cli.progress import shown, stopping
 from limner.cli.wish import Drawn, Wish, draw_anywhere
 from limner.files import check_writable, svg_and_png, write_atomic
 from limner.film import check_kind
-from limner.methods import clipdraw, clipdraw3d, trace
-from limner.methods.base import Inputs, Result
+from limner.methods import clipdraw, clipdraw3d, styleclipdraw, trace
+from limner.methods.base import STYLES, Inputs, Result
 from limner.methods.params import check
+from limner.models.clip import split_weight
 from limner.pictures import read_mask, read_picture
 from limner.vector.svg import read_svg
 from limner_wire import limits
@@ -54,6 +56,8 @@ def register(app: typer.Typer, name: str) -> None:
     """Put the command into the program."""
     if name == "draw":
         app.command(name)(with_settings(draw, clipdraw.Params, skip=("prompt",)))
+    elif name == "style":
+        app.command(name)(with_settings(draw_in_style, styleclipdraw.Params, skip=("prompt",)))
     elif name == "draw3d":
         app.command(name)(with_settings(draw_in_space, clipdraw3d.Params, skip=("prompt",)))
     else:
@@ -85,6 +89,53 @@ def draw(
     settings = {"prompt": prompt, **given}
     wish = Wish("clipdraw", settings, inputs, paths, tuple(model or ()), best_of)
     return _run(wish, files, as_json, started)
+
+
+def draw_in_style(
+    prompt: Annotated[str, typer.Argument(help="what to draw")],
+    given: dict[str, Any],
+    style: Annotated[
+        list[str],
+        typer.Option(
+            "--style",
+            help="a picture whose look is wanted: IMAGE or IMAGE@WEIGHT; up to three times",
+        ),
+    ],
+    out: Out = Path("drawing.svg"),
+    canvas: Canvas = None,
+    model: Models = None,
+    init: Init = None,
+    over: Over = None,
+    mask: Mask = None,
+    best_of: BestOf = 1,
+    replay_to: Replay = None,
+    as_json: Json = False,
+) -> int:
+    """Draw a prompt in the style of pictures: writes an SVG, and a PNG beside it."""
+    started = time.monotonic()
+    _check_count(best_of)
+    styles, weights = _styles(style)
+    settings = {"prompt": prompt, **given, **weights}
+    clipdraw.validate(styleclipdraw.Params(**settings))
+    files = _files(out, replay_to)
+    inputs = _inputs(canvas, init, over, mask)
+    inputs = dataclasses.replace(inputs, styles=tuple(read_picture(p) for p in styles.values()))
+    named = {**styles, "init": init, "over": over, "mask": mask}
+    paths = {role: path for role, path in named.items() if path is not None}
+    wish = Wish("styleclipdraw", settings, inputs, paths, tuple(model or ()), best_of)
+    return _run(wish, files, as_json, started)
+
+
+def _styles(named: list[str]) -> tuple[dict[str, Path], dict[str, float]]:
+    """The style pictures by role, and the settings that weigh them against the first."""
+    parsed = [split_weight(text) for text in named]
+    if len(parsed) > len(STYLES):
+        raise LimnerError(ErrorCode.BAD_INPUT, f"--style takes up to {len(STYLES)} pictures.")
+    if any(not 0 < weight < math.inf for _, weight in parsed):
+        raise LimnerError(ErrorCode.BAD_INPUT, "A style's weight must be above 0.")
+    paths = {role: Path(path) for role, (path, _) in zip(STYLES, parsed, strict=False)}
+    others = zip(("second_style", "third_style"), parsed[1:], strict=False)
+    return paths, {name: weight / parsed[0][1] for name, (_, weight) in others}
 
 
 def draw_in_space(

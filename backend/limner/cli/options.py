@@ -54,13 +54,15 @@ def _annotation(setting: Setting) -> Any:
 def _help(setting: Setting) -> str:
     words = [setting.help.text]
     if setting.choice:
-        words.append(f"{' | '.join(setting.choice.values)}; may be repeated")
-    elif get_args(setting.kind):
+        words.append(" | ".join(setting.choice.values))
+    if get_args(setting.kind):
         words.append("may be repeated")
     if setting.range:
         unit = f" {setting.help.unit}" if setting.help.unit else ""
         words.append(f"{setting.range.low:g} to {setting.range.high:g}{unit}")
-    if setting.default not in ((), False, True):
+    if isinstance(setting.default, str):
+        words.append(f"default {setting.default}")
+    elif setting.default not in ((), False, True):
         words.append(f"default {setting.default:g}")
     elif setting.default is True:
         words.append("on unless --no-… is given")

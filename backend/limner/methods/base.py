@@ -15,12 +15,14 @@ import torch
 from torch import Tensor
 
 from limner.models.clip import Weighted
+from limner.models.features import Features
 from limner.vector.strokes import Strokes
 
 P = TypeVar("P", contravariant=True)
 S = TypeVar("S")
 
 WHITE = (1.0, 1.0, 1.0)
+STYLES = ("style", "style2", "style3")  # the roles of `Inputs.styles`, in their order
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +35,7 @@ class Inputs:
         picture: (3, H, W) to begin from: strokes are first fitted to it.
         strokes: strokes to begin from, in canvas pixels.
         mask: (H, W) in [0, 1]; where it is 0 the background stays as it is.
+        styles: pictures (3, h, w) in [0, 1] of any sizes, whose look is wanted.
     """
 
     size: tuple[int, int]
@@ -40,13 +43,19 @@ class Inputs:
     picture: Tensor | None = None
     strokes: Strokes | None = None
     mask: Tensor | None = None
+    styles: tuple[Tensor, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Models:
-    """The networks that a method may use."""
+    """The networks that a method may use.
+
+    Attributes:
+        features: what looks at styles; None for the best on the machine.
+    """
 
     clips: Sequence[Weighted] = ()
+    features: Features | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +85,7 @@ class Result:
         background: (3, H, W), or None for white paper.
         score: how near it is to what was asked; higher is nearer.
         about: settings, figures and notices to be kept with the drawing; JSON values.
+        picture: (3, h, w) in [0, 1], where the finished picture is more than its strokes.
     """
 
     strokes: Strokes
@@ -83,6 +93,7 @@ class Result:
     background: Tensor | None
     score: float
     about: Mapping[str, Any]
+    picture: Tensor | None = None
 
 
 class Method(Protocol[P, S]):
@@ -92,7 +103,7 @@ class Method(Protocol[P, S]):
     title: ClassVar[str]  # for people, two or three words
     about: ClassVar[str]  # for people, one line
     params: ClassVar[type[Any]]
-    inputs: ClassVar[tuple[str, ...]]  # which of "over", "init" and "mask" it takes
+    inputs: ClassVar[tuple[str, ...]]  # which of "over", "init", "mask" and `STYLES` it takes
     needs: ClassVar[tuple[str, ...]]  # and which of those it can't do without
     needs_models: ClassVar[bool]
 
@@ -126,8 +137,9 @@ class Method(Protocol[P, S]):
         ...
 
 
-def adam_state(adam: torch.optim.Adam) -> dict[str, Tensor]:
-    """Copies of an Adam's moments, by group and name; its rates are the method's own affair."""
+def adam_state(adam: torch.optim.Optimizer) -> dict[str, Tensor]:
+    """Copies of the moments of an Adam or its like, by group and name; its rates are the method's
+    own affair."""
     return {
         f"adam.{k}.{name}": value.detach().clone()
         for k, group in enumerate(adam.param_groups)
@@ -135,8 +147,8 @@ def adam_state(adam: torch.optim.Adam) -> dict[str, Tensor]:
     }
 
 
-def restore_adam(adam: torch.optim.Adam, saved: Mapping[str, Tensor]) -> None:
-    """Give an Adam the moments that `adam_state` took; each of its groups has one tensor."""
+def restore_adam(adam: torch.optim.Optimizer, saved: Mapping[str, Tensor]) -> None:
+    """Give an optimiser the moments that `adam_state` took; each of its groups has one tensor."""
     for k, group in enumerate(adam.param_groups):
         start = f"adam.{k}."
         moments = {n[len(start) :]: v.clone() for n, v in saved.items() if n.startswith(start)}

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, NamedTuple
 
 import torch
 from torch import Tensor
@@ -34,7 +34,7 @@ from limner.methods.begin import FIRST_WIDTH_PX, random_strokes
 from limner.methods.canvas import Canvas, prepare
 from limner.methods.params import Adjustable, Choice, Colour, Help, Memory, Range, check
 from limner.methods.stroke_optimizer import Rates, StrokeOptimizer
-from limner.methods.tidy import tidy
+from limner.methods.tidy import Score, tidy
 from limner.methods.trace import fit
 from limner.models.clip import split_weight
 from limner.vector.strokes import Strokes, pack
@@ -111,6 +111,24 @@ class State:
     step: int = 0
     notices: list[str] | None = None
 
+    def noise(self) -> torch.Generator:
+        """Where all randomness of the next step comes from."""
+        return torch.Generator().manual_seed(self.params.seed * 1_000_003 + self.step)
+
+
+class Pull(NamedTuple):
+    """What one look at a drawing gives.
+
+    Attributes:
+        image: (3, h, w) the drawing on its canvas, inside the mask.
+        near: () how near it is to the wishes.
+        loss: () what is to fall.
+    """
+
+    image: Tensor
+    near: Tensor
+    loss: Tensor
+
 
 class ClipDraw:
     """The method; see the module's text."""
@@ -152,11 +170,15 @@ class ClipDraw:
                 setting is out of bounds.
         """
         if params != state.params:
-            self._adjust(state, params)
-        canvas, optimizer = state.canvas, state.optimizer
+            self.adjust(state, params)
+        pulled = self.look(state)
+        return self.move(state, pulled.loss, {"nearness": pulled.near})
+
+    def look(self, state: State) -> Pull:
+        """How near the strokes are to the wishes, and what they cost."""
+        params, canvas, optimizer = state.params, state.canvas, state.optimizer
         # 1. what the strokes look like, through a few random cutouts
-        noise = torch.Generator().manual_seed(params.seed * 1_000_003 + state.step)
-        maps = random_maps(params.cutouts, noise, canvas.box).to(canvas.ground.device)
+        maps = random_maps(params.cutouts, state.noise(), canvas.box).to(canvas.ground.device)
         raw = canvas.render(optimizer.drawn())
         image = canvas.within(raw)
         # 2. how near that is to the wishes, and what it cost
@@ -167,17 +189,25 @@ class ClipDraw:
         if canvas.mask is not None:
             spilt = (1 - canvas.mask) * (raw - canvas.ground)
             loss = loss + SPILL_PRICE * spilt.square().mean()
-        # 3. move
+        return Pull(image, near, loss)
+
+    def move(self, state: State, loss: Tensor, figures: Mapping[str, Tensor]) -> Preview:
+        """One step down a loss, to be shown with further figures by name.
+
+        Raises:
+            LimnerError: NOT_FINITE if two steps in a row left the numbers.
+        """
+        params, optimizer = state.params, state.optimizer
         rates = Rates(params.point_rate, params.width_rate, params.colour_rate)
         went = optimizer.descend(loss, state.step / params.steps, rates)
         state.step += 1
         notice = "" if went else optimizer.stumbled(state.step)
-        losses = {"loss": loss.detach(), "nearness": near.detach()}
+        losses = {name: value.detach() for name, value in {"loss": loss, **figures}.items()}
         return Preview(state.step, params.steps, optimizer.drawn(), losses, notice)
 
-    def result(self, state: State) -> Result:
-        """The drawing, tidied if that was asked for, and its score on fixed cutouts."""
-        canvas, optimizer = state.canvas, state.optimizer
+    def scorer(self, state: State) -> Score:
+        """What scores drawings by how near they are to the wishes, on fixed cutouts."""
+        canvas = state.canvas
         maps = fixed_maps(JUDGED_CUTOUTS, canvas.box).to(canvas.ground.device)
 
         @torch.no_grad()
@@ -185,6 +215,12 @@ class ClipDraw:
             images = canvas.paint_each(drawings, scenes)
             return rank(images, maps, state.aims, canvas.fill)
 
+        return score
+
+    def result(self, state: State, score: Score | None = None) -> Result:
+        """The drawing, tidied if asked for, and its score: by the wishes if by nothing else."""
+        canvas, optimizer = state.canvas, state.optimizer
+        score = score or self.scorer(state)
         strokes = optimizer.drawn().detach()
         if state.params.tidy and strokes.count:
             strokes = tidy(strokes, score, optimizer.locked)
@@ -206,7 +242,12 @@ class ClipDraw:
         state.optimizer.restore(saved)
         state.step = int(saved["step"])
 
-    def _adjust(self, state: State, params: Params) -> None:
+    def adjust(self, state: State, params: Params) -> None:
+        """Go on with other settings.
+
+        Raises:
+            LimnerError: BAD_INPUT if one is out of bounds.
+        """
         check(params)
         wishes = read_wishes(params)
         if (wishes, params.contrast) != (read_wishes(state.params), state.params.contrast):

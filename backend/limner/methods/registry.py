@@ -7,6 +7,9 @@ from typing import Any
 from limner.methods.base import Method
 from limner.methods.clipdraw import ClipDraw
 from limner.methods.clipdraw3d import ClipDraw3D
+from limner.methods.styleclipdraw import StyleClipDraw
 from limner.methods.trace import Trace
 
-METHODS: dict[str, Method[Any, Any]] = {m.name: m for m in (ClipDraw(), ClipDraw3D(), Trace())}
+METHODS: dict[str, Method[Any, Any]] = {
+    m.name: m for m in (ClipDraw(), StyleClipDraw(), ClipDraw3D(), Trace())
+}

@@ -12,8 +12,9 @@ the box that the wire can carry.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -51,6 +52,8 @@ class StrokeOptimizer:
         palette: (N, 3) the only colours allowed, or None for all.
     """
 
+    descent: ClassVar[Callable[..., torch.optim.Optimizer]] = torch.optim.Adam
+
     def __init__(
         self,
         strokes: Strokes,
@@ -67,7 +70,7 @@ class StrokeOptimizer:
         self._haste = max(1.0, (PAPER_STEPS / max(steps, FEWEST_STEPS)) ** 0.5)
         for leaf in self._leaves():
             leaf.requires_grad_(True)
-        self.adam = torch.optim.Adam(self._groups(), lr=0.0)
+        self.adam = self.descent(self._groups(), lr=0.0)
         self._good = strokes.detach()
         self.failures = 0  # in a row
 
@@ -138,7 +141,7 @@ class StrokeOptimizer:
             leaf.copy_(saved[name])
         good = {name: saved[f"good.{name}"].clone() for name in leaves(self.strokes)}
         self._good = Strokes(offsets=self.strokes.offsets, **good)
-        self.adam = torch.optim.Adam(self._groups(), lr=0.0)
+        self.adam = self.descent(self._groups(), lr=0.0)
         restore_adam(self.adam, saved)
         self.failures = int(saved["failures"])
 
@@ -182,7 +185,7 @@ class StrokeOptimizer:
     def _roll_back(self) -> bool:
         for name, good in leaves(self._good).items():
             leaves(self.strokes)[name].copy_(good)
-        self.adam = torch.optim.Adam(self._groups(), lr=0.0)
+        self.adam = self.descent(self._groups(), lr=0.0)
         self.failures += 1
         return False
 

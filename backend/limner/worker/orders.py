@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from limner.engine.order import Order
-from limner.methods.base import Inputs, Models
+from limner.methods.base import STYLES, Inputs, Models
 from limner.methods.registry import METHODS
 from limner.methods.schema import read, with_recipe
 from limner.models import clip
@@ -22,7 +22,7 @@ from limner.worker import checkpoint
 from limner.worker.loop import Task
 from limner_wire.errors import ErrorCode, LimnerError
 
-ROLES = ("over", "init", "mask")
+ROLES = ("over", "init", "mask", *STYLES)
 SVG = "image/svg+xml"
 
 
@@ -92,4 +92,5 @@ def _inputs(order: Order) -> Inputs:
             strokes = read_svg(data, size)
         else:
             picture = read_picture(data)
-    return Inputs(size, background, picture, strokes, mask)
+    styles = tuple(read_picture(order.blobs[role][1]) for role in STYLES if role in order.blobs)
+    return Inputs(size, background, picture, strokes, mask, styles)

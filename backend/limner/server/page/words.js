@@ -5,6 +5,8 @@ const ROLES = {
   over: ["Draw over", "a picture that stays below the strokes"],
   mask: ["Only where white", "a mask: strokes stay where it is white"],
   style: ["In the style of", "a picture whose look is taken over"],
+  style2: ["And of a second", "a picture whose look is taken over"],
+  style3: ["And of a third", "a picture whose look is taken over"],
 };
 
 const STATES = {
