@@ -1,0 +1,1 @@
+"""Cartoon portraits that Limner paints itself, with everything in them known: see `painter`."""
