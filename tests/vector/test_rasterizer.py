@@ -305,6 +305,20 @@ def test_any_number_of_strokes_may_overlap() -> None:
     assert hidden < 0.3 * gradients(opaque)[2][-1, :3].abs().max(), "only its fringe shows"
 
 
+def test_a_segment_between_two_rows_of_pixels_hides_no_other() -> None:
+    """It meets no pixel's centre, and must not take the place of one that does."""
+    ground = line(-30, 16, 62, 16, width=60, rgba=(0.2, 0.4, 0.6, 1))
+    kinked = torch.tensor([[4.0, 5], [4.1, 7], [3.9, 7.2], [4, 9.9], [4.1, 14.3], [4, 12.7],
+                           [4, 14.2]])  # fmt: skip
+    for shift in torch.linspace(0, 8, 801).tolist():
+        thin = Strokes(
+            kinked + torch.tensor([0, shift]), torch.tensor([0, 7]), torch.tensor([2.0]),
+            torch.ones(1, 4),
+        )  # fmt: skip
+        far = render(pack([ground, thin]), (32, 32))[0, :, :, 12:]
+        assert torch.equal(far, far[:, :1, :1].expand_as(far)), f"{shift:.2f} px down"
+
+
 def test_colours_beyond_their_range_are_clamped() -> None:
     wild = leaves(pack([line(5, 25, 60, 25, rgba=(1.5, -0.2, 0.5, 0.5))]))
     tame = line(5, 25, 60, 25, rgba=(1, 0, 0.5, 0.5))

@@ -85,8 +85,11 @@ def rows(box, height):
     high = min(box[Y] + box[Y_HI] - _H, np.float32(height - 1))
     if not low <= high:
         return 0, 0
-    start = int(low)
-    return start + (np.float32(start) < low), int(high) + 1
+    start, end = int(low), int(high) + 1
+    start += np.float32(start) < low
+    if start >= end:  # between the centres of two rows
+        return 0, 0
+    return start, end
 
 
 @njit(**_inline)
@@ -128,7 +131,7 @@ def sort(lines, first, paint, scenes, height, width):
         for k in range(first[scenes[scene]], first[scenes[scene + 1]]):
             low, high = rows(boxes[k], height)
             for strip in range(low // TILE, (high + TILE - 1) // TILE):
-                start[scene * strips + strip + 1] += low < high
+                start[scene * strips + strip + 1] += 1
     for strip in range(start.shape[0] - 1):
         start[strip + 1] += start[strip]
     items = np.empty((start[-1], 4), np.int32)
