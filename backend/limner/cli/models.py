@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
-from limner.models import catalog
+from limner.models import catalog, networks
 
 
 def register(app: typer.Typer, name: str) -> None:
@@ -25,31 +26,42 @@ def register(app: typer.Typer, name: str) -> None:
 def show(
     as_json: Annotated[bool, typer.Option("--json", help="print JSON, and nothing else")] = False,
 ) -> None:
-    """List the models on this machine and those that can be fetched; the best for drawing first."""
+    """List the models on this machine and those that can be fetched; the best for drawing first.
+
+    Behind them come generators of pictures, and what belongs to them.
+    """
     here = {m.name: m for m in catalog.installed()}
     vgg = catalog.vgg16()
-    rows = [
-        {"name": m.name, "here": True, "draws": m.draws, "licence": m.card.get("licence", ""),
-         "note": m.card.get("note", ""), "size_mb": round(m.weights.stat().st_size / 1e6)}
-        for m in here.values()
-    ] + [
-        {"name": p.name, "here": False, "draws": p.draws, "licence": p.licence, "note": p.note,
-         "size_mb": p.size_mb}
-        for p in catalog.PUBLISHED if p.name not in here
-    ] + [
-        {"name": p.name, "here": vgg is not None, "draws": p.draws, "licence": p.licence,
-         "note": p.note, "size_mb": round(vgg.stat().st_size / 1e6) if vgg else p.size_mb}
-        for p in (catalog.VGG16,)
-    ]  # fmt: skip
-    rows.sort(key=lambda r: -int(str(r["draws"])))
+    rows = [_row(m.name, "clip", m.weights, m.card, m.draws) for m in here.values()]
+    rows += [_to_fetch(p, "clip") for p in catalog.PUBLISHED if p.name not in here]
+    facts = {"licence": catalog.VGG16.licence, "note": catalog.VGG16.note}
+    known = catalog.VGG16.name, "features"
+    rows += [_row(*known, vgg, facts) if vgg else _to_fetch(catalog.VGG16, "features")]
+    rows += [_row(n.name, n.kind, n.weights, n.card) for n in networks.installed()]
+    rows.sort(key=lambda row: -row["draws"])
     if as_json:
         typer.echo(json.dumps(rows, ensure_ascii=False))
         return
-    table = Table("model", "here", "draws (0-9)", "MB", "licence", "note", box=None)
+    table = Table("model", "kind", "here", "draws (0-9)", "MB", "licence", "note", box=None)
     for row in rows:
-        cells = [row["name"], "yes" if row["here"] else "no", row["draws"], row["size_mb"]]
+        draws = row["draws"] if row["kind"] == "clip" else ""
+        here_too = "yes" if row["here"] else "no"
+        cells = [row["name"], row["kind"], here_too, draws, row["size_mb"]]
         table.add_row(*[str(c) for c in cells], str(row["licence"]), str(row["note"]))
     Console().print(table)
+
+
+def _row(
+    name: str, kind: str, weights: Path, card: Mapping[str, Any], draws: int = 0
+) -> dict[str, Any]:
+    size_mb = round(weights.stat().st_size / 1e6)
+    told = {"licence": card.get("licence", ""), "note": card.get("note", "")}
+    return {"name": name, "kind": kind, "here": True, "draws": draws, **told, "size_mb": size_mb}
+
+
+def _to_fetch(model: catalog.Published, kind: str) -> dict[str, Any]:
+    facts = {"licence": model.licence, "note": model.note, "size_mb": model.size_mb}
+    return {"name": model.name, "kind": kind, "here": False, "draws": model.draws, **facts}
 
 
 def pull(
@@ -64,13 +76,23 @@ def pull(
 
 
 def add(
-    path: Annotated[Path, typer.Argument(help="a weights file, or a folder as open_clip has it")],
+    path: Annotated[Path, typer.Argument(help="a file of weights or latents, or a model folder")],
     name: Annotated[str | None, typer.Option("--name", help="what to call it")] = None,
     arch: Annotated[
-        str | None, typer.Option("--arch", help="for a weights file: open_clip's network name")
+        str | None, typer.Option("--arch", help="for a CLIP's weights: open_clip's network name")
     ] = None,
 ) -> None:
-    """Add a model that you have as a file or folder."""
+    """Add a model that you have as a file or folder.
+
+    StyleGAN2 generators (rosinality's .pt, NVIDIA's .pkl of PyTorch and TensorFlow, StyleGAN-NADA's
+    and PTI's .pt), e4e and pSp, IR-SE50, StyleCLIP's mappers, directions and latents tell what they
+    are. No code of a file is ever run.
+    """
     from limner.models import store
 
-    typer.echo(f"{store.add(path, name, arch)}")
+    folder = store.add(path, name, arch)
+    typer.echo(f"{folder}")
+    if (network := networks.at(folder)) is not None:
+        typer.echo(f"{network.kind}: {network.card.get('note', '')}", err=True)
+        if beside := network.card.get("generator"):
+            typer.echo(f"with its generator: {beside}", err=True)

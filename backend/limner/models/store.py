@@ -12,7 +12,7 @@ import re
 import secrets
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -21,10 +21,14 @@ import open_clip
 from open_clip.convert import convert_state_dict
 from safetensors.torch import save_file
 
-from limner.models import conv_tower  # noqa: F401  (a folder may hold a tower of ours)
+from limner.models import (
+    conv_tower,  # noqa: F401  (a folder may hold a tower of ours)
+    networks,
+)
 from limner.models.catalog import (
     CONFIG,
     STARTER,
+    STARTER_FOLDER,
     VGG16,
     WEIGHTS,
     WORDS,
@@ -32,6 +36,9 @@ from limner.models.catalog import (
     models_folder,
     published,
 )
+from limner.models.checkpoints import Found, UnknownKind
+from limner.models.checkpoints import read as read_checkpoint
+from limner.models.checkpoints.own import own
 from limner.models.clip import quietly, unpacked
 from limner.models.loading import read_json, read_weights, sha256
 from limner.models.vgg import convolutions, network
@@ -72,19 +79,23 @@ def pull(model: Published) -> Path:
 
 
 def add(path: Path, name: str | None, architecture: str | None) -> Path:
-    """Add a model from a folder in open_clip's layout, or from a weights file.
+    """Add a model from a folder in open_clip's layout or Limner's own, or from a file.
 
     Args:
         path: the folder or file.
         name: what to call it; the file's or folder's own name if None.
-        architecture: open_clip's name for the network, which a weights file does not tell; or
-            "vgg16".
+        architecture: open_clip's name for the network, which a CLIP's weights do not tell; or
+            "vgg16". Without it the file is looked into: generators and what belongs to them tell
+            what they are.
 
     Raises:
-        LimnerError: BAD_INPUT if the architecture is missing or unknown; what `keep` raises.
+        LimnerError: BAD_INPUT if the architecture is missing or unknown; what `keep` and
+            `keep_found` raise.
     """
     if architecture == VGG16.name:
         return keep_vgg(path, {"licence": VGG16.licence, "note": VGG16.note, "added": path.name})
+    if (path / networks.CONFIG).is_file() and not (path / CONFIG).is_file():
+        return keep_found(name or path.name, _own(path), {"added": path.name})
     if path.is_dir():
         weights = next((path / w for w in WEIGHTS if (path / w).is_file()), None)
         if weights is None or not (path / CONFIG).is_file():
@@ -97,11 +108,15 @@ def add(path: Path, name: str | None, architecture: str | None) -> Path:
         known = read_json(card) if card.is_file() else {}
         facts = {k: known[k] for k in ("licence", "recipe") if k in known} | {"added": path.name}
         return keep(name or path.name, read_json(path / CONFIG), weights, facts, path / WORDS)
+    if architecture is None:
+        with suppress(UnknownKind):
+            return keep_found(name or path.stem, read_checkpoint(path), {"added": path.name})
     settings = open_clip.get_model_config(architecture) if architecture else None
     if settings is None:
         raise LimnerError(
             ErrorCode.BAD_INPUT,
-            f"A weights file needs --arch, open_clip's name for its network, not {architecture}.",
+            f"{path.name} does not tell what it is: a CLIP's weights need --arch, open_clip's name "
+            f"for the network, not {architecture}.",
             "For example: --arch ViT-B-32; or --arch vgg16, for style pictures.",
         )
     config = {"model_cfg": settings, "preprocess_cfg": {}}
@@ -125,8 +140,7 @@ def keep(
         LimnerError: UNREADABLE or UNSAFE_FILE from the reader; UNKNOWN_MODEL if the weights are
             not those of the network; BAD_INPUT if the name is taken or no name.
     """
-    if name in (STARTER, VGG16.name) or not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}", name):
-        raise LimnerError(ErrorCode.BAD_INPUT, f"{name!r} can't be a model's name.", "Use --name.")
+    _check_name(name)
     with _folder(name, facts) as part:
         tensors = read_weights(weights)
         (part / CONFIG).write_text(json.dumps(config, indent=1), encoding="utf-8")
@@ -134,6 +148,59 @@ def keep(
         if words is not None and words.is_file():
             shutil.copy(words, part / WORDS)
     return models_folder() / name
+
+
+def keep_found(name: str, found: Found, facts: dict[str, Any]) -> Path:
+    """Put a network of `models.checkpoints`, and what its file holds besides, into the models
+    folder; returns its folder there.
+
+    Args:
+        facts: for its card.
+
+    Raises:
+        LimnerError: BAD_INPUT if a name is taken or no name.
+    """
+    beside = {part: f"{name}-{part}" for part in found.beside}
+    for each in (name, *beside.values()):
+        _check_name(each)
+        _refuse_taken(each)
+    for part, own_name in beside.items():
+        keep_found(own_name, found.beside[part], facts)
+    licence = {"licence": "as its source says"}
+    whole = {"kind": found.kind, **licence, **found.facts, **beside, **facts}
+    with _folder(name, whole) as part_folder:
+        config = {"kind": found.kind, **found.config}
+        text = json.dumps(config, indent=1)
+        (part_folder / networks.CONFIG).write_text(text, encoding="utf-8")
+        save_file(dict(found.tensors), part_folder / networks.WEIGHTS, {"format": "pt"})
+    return models_folder() / name
+
+
+def _own(folder: Path) -> Found:
+    """What a folder in Limner's own layout holds."""
+    network = networks.at(folder)
+    if network is None:
+        raise LimnerError(
+            ErrorCode.UNREADABLE,
+            f"{folder.name} is no model folder.",
+            f"It needs {networks.CONFIG}, which tells a kind, and {networks.WEIGHTS}.",
+        )
+    facts = {k: v for k, v in network.card.items() if k not in ("name", "kind", "sha256")}
+    config = {k: v for k, v in network.config.items() if k != "kind"}
+    return own(network.kind, config, read_weights(network.weights), facts)
+
+
+def _check_name(name: str) -> None:
+    taken = name in (STARTER, VGG16.name) or (STARTER_FOLDER.parent / name).exists()
+    if taken or not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}", name):
+        raise LimnerError(ErrorCode.BAD_INPUT, f"{name!r} can't be a model's name.", "Use --name.")
+
+
+def _refuse_taken(name: str) -> None:
+    if (models_folder() / name).exists():
+        raise LimnerError(
+            ErrorCode.BAD_INPUT, f"There is a model {name!r} already.", "Give another --name."
+        )
 
 
 def keep_vgg(weights: Path, facts: dict[str, Any]) -> Path:
@@ -153,11 +220,8 @@ def keep_vgg(weights: Path, facts: dict[str, Any]) -> Path:
 @contextmanager
 def _folder(name: str, facts: dict[str, Any]) -> Iterator[Path]:
     """A model's new folder, to be filled; it is there with its card at the end, or not at all."""
+    _refuse_taken(name)
     target = models_folder() / name
-    if target.exists():
-        raise LimnerError(
-            ErrorCode.BAD_INPUT, f"There is a model {name!r} already.", "Give another --name."
-        )
     part = models_folder() / f".{name}.{secrets.token_hex(4)}"
     part.mkdir(parents=True)
     try:

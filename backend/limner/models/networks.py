@@ -1,0 +1,129 @@
+"""What lies on this machine besides CLIPs: generators, and what belongs to them.
+
+Each is a folder with `config.json` (its kind and its numbers), `model.safetensors` and `card.json`:
+among the starter's, or in the user's models folder, where `limner models add` puts it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor, nn
+
+from limner.models.catalog import STARTER_FOLDER, models_folder
+from limner.models.loading import read_json
+from limner_wire.errors import ErrorCode, LimnerError
+
+KINDS = {
+    "generator": "a generator",
+    "encoder": "an encoder from pictures to latents",
+    "identity": "an identity network",
+    "mapper": "a latent mapper",
+    "directions": "directions for words",
+    "statistics": "style space's mean and deviation",
+    "latents": "latents",
+}
+CONFIG, WEIGHTS, CARD = "config.json", "model.safetensors", "card.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    """A network on this machine, or what belongs to one.
+
+    Attributes:
+        kind: one of `KINDS`.
+        config: what it is built from.
+        is_starter: whether it came with Limner.
+    """
+
+    name: str
+    kind: str
+    folder: Path
+    config: Mapping[str, Any]
+    card: Mapping[str, Any] = field(default_factory=dict)
+    is_starter: bool = False
+
+    @property
+    def weights(self) -> Path:
+        return self.folder / WEIGHTS
+
+
+def installed(kind: str | None = None) -> list[Network]:
+    """Those of a kind, or all: the user's own first, each by name."""
+    found: dict[str, Network] = {}
+    for place in (STARTER_FOLDER.parent, models_folder()):
+        for folder in sorted(place.iterdir()) if place.is_dir() else []:
+            if (network := at(folder, is_starter=place == STARTER_FOLDER.parent)) is not None:
+                found[network.name] = network
+    wanted = [n for n in found.values() if kind is None or n.kind == kind]
+    return sorted(wanted, key=lambda n: (n.is_starter, n.name))
+
+
+def at(folder: Path, *, is_starter: bool = False) -> Network | None:
+    """The network in a folder, if there is one of a kind that Limner knows."""
+    if folder.name.startswith(".") or not (folder / CONFIG).is_file():
+        return None
+    try:
+        config = read_json(folder / CONFIG)
+        card = read_json(folder / CARD) if (folder / CARD).is_file() else {}
+    except LimnerError:  # one broken folder must not hide the others
+        return None
+    kind = config.get("kind")
+    if kind not in KINDS or not (folder / WEIGHTS).is_file():
+        return None
+    return Network(folder.name, kind, folder, config, card, is_starter)
+
+
+def find(kind: str, name: str | None = None) -> Network:
+    """The network of that kind and name; the first of its kind when none is named.
+
+    Raises:
+        LimnerError: UNKNOWN_MODEL, with what to do about it.
+    """
+    here = installed(kind)
+    if name is None and here:
+        return here[0]
+    for network in here:
+        if network.name == name:
+            return network
+    what = KINDS[kind]
+    names = ", ".join(n.name for n in here)
+    raise LimnerError(
+        ErrorCode.UNKNOWN_MODEL,
+        f"There is no {what.split(' ', 1)[-1]} {name!r}." if name else f"There is no {what} here.",
+        f"On this machine: {names}." if here else "Add one from a file: limner models add FILE",
+    )
+
+
+def loaded(network: nn.Module, tensors: Mapping[str, Tensor], name: str) -> None:
+    """Put weights into a network, in its own precision.
+
+    Raises:
+        LimnerError: UNKNOWN_MODEL if they are another network's.
+    """
+    try:
+        network.load_state_dict(dict(tensors), strict=True)
+    except RuntimeError as problem:
+        reason = " ".join(str(problem).split())
+        raise LimnerError(
+            ErrorCode.UNKNOWN_MODEL,
+            f"Model {name!r} can't be loaded: {reason[:200]}",
+            "Add it again from its file.",
+        ) from problem
+
+
+def whole(content: Mapping[str, Any], name: str, most: int) -> int:
+    """A number of a config, from 1 to `most`.
+
+    Raises:
+        LimnerError: UNREADABLE if it is not there or out of bounds.
+    """
+    value = content.get(name)
+    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= most:
+        raise LimnerError(
+            ErrorCode.UNREADABLE, f"A network's config has {value!r:.40} for its {name}."
+        )
+    return value
