@@ -13,7 +13,7 @@ from limner_front.jobs import Request
 from . import canvas, drawings, images, plane, props, stage
 
 CAMERA = "CAMERA"  # a place
-MASK = "mask"
+INIT, MASK = "init", "mask"
 ON_CANVAS = ("over", "init")  # roles whose picture lies on the canvas, pixel by pixel
 
 Pictures = dict[str, tuple[bytes, str]]  # role -> a picture's bytes and their kind
@@ -95,11 +95,11 @@ def _picture(
         case "STROKES":
             return _strokes(context, size), "image/svg+xml"
         case "FILE":
-            return canvas.file_picture(given.path)
+            return canvas.file_picture(given.path, takes_strokes=role == INIT)
     image = bpy.data.images[given.image]
     if role == MASK:
         return canvas.mask_bytes(image, size)
-    return images.picture_bytes(image, size if role in ON_CANVAS else None)
+    return images.picture_bytes(image, size if role in ON_CANVAS else images.ENOUGH)
 
 
 def _strokes(context: bpy.types.Context, size: tuple[int, int]) -> bytes:

@@ -103,9 +103,12 @@ def mask_bytes(image: Any, size: Size) -> Encoded:
     return images.picture_bytes(image, size)
 
 
-def file_picture(path: str) -> Encoded:
+def file_picture(path: str, *, takes_strokes: bool = True) -> Encoded:
     """A file as the backend can read it: another kind than it knows, or one that is too large,
     becomes a PNG.
+
+    Args:
+        takes_strokes: an SVG is sent as its strokes; else it is refused.
 
     Raises:
         LimnerError: UNREADABLE.
@@ -114,7 +117,7 @@ def file_picture(path: str) -> Encoded:
     try:
         data = file.read_bytes() if file.stat().st_size <= 8 * IMAGE_BYTES else b""
         if file.suffix.lower() == ".svg" and data:
-            return data, SVG
+            return _strokes(file.name, data, takes_strokes)
         image = bpy.data.images.load(path)
     except (OSError, RuntimeError):
         raise LimnerError(
@@ -128,9 +131,19 @@ def file_picture(path: str) -> Encoded:
         mime = next((mime for start, mime in _STARTS.items() if data.startswith(start)), "")
         if mime and is_small and 0 < len(data) <= IMAGE_BYTES and wide:
             return data, mime
-        return images.picture_bytes(image)
+        return images.picture_bytes(image, images.ENOUGH)
     finally:
         bpy.data.images.remove(image)
+
+
+def _strokes(name: str, data: bytes, takes_strokes: bool) -> Encoded:
+    if takes_strokes:
+        return data, SVG
+    raise LimnerError(
+        ErrorCode.UNREADABLE,
+        _("{name} is an SVG: a drawing can begin from it, and nothing else.", name=name),
+        _("Save it as PNG."),
+    )
 
 
 def hides_colours(context: Any) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, ClassVar
 
 import bpy
@@ -16,7 +16,6 @@ from . import forms, kept, rows
 from .controls import INT32_MAX, is_slider
 from .paragraphs import paragraph
 
-FIRST = ("strokes", "steps", "seed")  # what an artist reaches for; the rest is folded away
 SEED = "seed"
 SEEDS = 10_000  # a seed that one can say aloud
 NAMES = 0.4  # of the width: as Blender splits its own properties
@@ -26,21 +25,22 @@ Layout = bpy.types.UILayout
 
 def draw(
     layout: Layout, scene: bpy.types.Scene, method: str, notes: Mapping[str, str], *,
-    is_live: bool, width_px: float,
+    roles: Collection[str], is_live: bool, width_px: float,
 ) -> None:  # fmt: skip
-    """Show a method's form.
+    """Show a method's form: what is essential, and the rest.
 
     Args:
+        roles: those that have a picture; a setting of a picture is there where the picture is.
         notes: setting -> what is to be said beside it.
         is_live: while a drawing runs, only what it can still take is open.
         width_px: of the region.
     """
     form = _Form(scene, method, notes, is_live, width_px)
-    known = forms.fields(method)
+    shown = {n: s for n, s in forms.fields(method).items() if s.get("x-role") in (None, *roles)}
     layout.use_property_split, layout.use_property_decorate = True, False
-    for name in (name for name in known if name in FIRST):
+    for name in (name for name, spec in shown.items() if spec.get("x-essential")):
         form.draw(layout, name)
-    rest = [name for name in known if name not in FIRST]
+    rest = [name for name, spec in shown.items() if not spec.get("x-essential")]
     if not rest:
         return
     head, body = layout.panel("limner_more_settings", default_closed=True)

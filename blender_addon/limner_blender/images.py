@@ -22,12 +22,15 @@ from .blending import srgb
 
 PNG = "image/png"
 OURS = "limner"  # a custom property of images that are shown here
+READ_AREA_PX = 4 * IMAGE_AREA_PX  # of an image; a gigabyte while it is read
 LEVEL = 3  # of deflate: half the size of 1, a quarter of the time of 6
 
 Encoded = tuple[bytes, str]  # the bytes, and their MIME type
 Bytes = NDArray[np.uint8]
 Floats = NDArray[np.float32]
 Size = tuple[int, int]  # (width, height)
+
+ENOUGH: Size = (1024, 1024)  # for a picture that does not lie on the canvas
 
 
 def picture_bytes(image: Any, size: Size | None = None) -> Encoded:
@@ -38,7 +41,7 @@ def picture_bytes(image: Any, size: Size | None = None) -> Encoded:
             fit: it covers that size, and what hangs over is cut evenly.
 
     Raises:
-        LimnerError: BAD_INPUT for a render result, UNREADABLE if it has no pixels.
+        LimnerError: BAD_INPUT for a render result, UNREADABLE if it has no pixels or too many.
     """
     pixels = _pixels(image)
     high, wide = pixels.shape[:2]
@@ -109,6 +112,13 @@ def _pixels(image: Any) -> Floats:
             _("Save it as an image first, or take what the camera sees."),
         )
     wide, high = image.size
+    if wide * high > READ_AREA_PX:
+        raise LimnerError(
+            ErrorCode.UNREADABLE,
+            _("{name} is too large to be sent: {wide}×{high} pixels.", name=image.name, wide=wide,
+              high=high),
+            _("Scale it down first."),
+        )  # fmt: skip
     if not (wide and high and len(image.pixels) == wide * high * image.channels):
         raise LimnerError(
             ErrorCode.UNREADABLE,

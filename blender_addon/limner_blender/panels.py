@@ -113,7 +113,7 @@ class SettingsPanel(Panel):
             fields.plain(size, scene.limner, "model", _("Model"))
         fields.plain(size, scene.limner, "longest_px", _("Longest side"))
         fields.draw(
-            layout, scene, scene.limner.method, found.notes,
+            layout, scene, scene.limner.method, found.notes, roles=props.filled(scene),
             is_live=found.is_attached, width_px=width_px(context),
         )  # fmt: skip
 
@@ -130,7 +130,7 @@ class PicturesPanel(Panel):
         if not method:
             say(layout, context, _("They are here as soon as the backend is connected."))
             return
-        roles = [r for r in method.get("inputs", ()) if r not in method.get("needs", ())]
+        roles = [r for r in props.roles(context.scene) if r not in method.get("needs", ())]
         for role in roles:
             _role(layout, context, role, is_open=not found.is_attached)
         if not roles:

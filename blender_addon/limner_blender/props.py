@@ -12,6 +12,7 @@ from bpy.props import CollectionProperty, FloatVectorProperty, PointerProperty, 
 
 from limner_front import words
 from limner_front.i18n import _
+from limner_front.roles import open_roles
 from limner_wire.limits import PROMPT_CHARS
 from limner_wire.messages import Welcome
 
@@ -37,6 +38,7 @@ IntProperty = partial(bpy.props.IntProperty, translation_context=prefs.CONTEXT)
 Scene = bpy.types.Scene
 Item = tuple[str, str, str, str, int]  # of an enum: identifier, name, help, icon, number
 
+_FILES = {"init": "A picture: PNG, JPEG, WebP or SVG"}
 _alive: dict[str, str] = {}  # Blender does not hold the texts of items that a function gives
 _is_silent = False
 
@@ -54,6 +56,12 @@ class Given:
     source: str
     image: str = ""
     path: str = ""
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether all is said."""
+        needed = {NONE: "", IMAGE: self.image, FILE: self.path}
+        return bool(needed.get(self.source, self.source))
 
 
 # --- what follows ---------------------------------------------------------------------------------
@@ -84,15 +92,29 @@ def models(scene: Scene) -> tuple[str, ...]:
 
 
 def values(scene: Scene) -> dict[str, Any]:
-    """What the artist has set, the prompt included, and nothing else."""
-    set_ = forms.values(scene, scene.limner.method)
+    """What the artist has set and sees, the prompt included, and nothing else."""
+    name, pictures = scene.limner.method, (None, *filled(scene))
+    known = forms.fields(name)
+    found = forms.values(scene, name).items()
+    set_ = {field: value for field, value in found if known[field].get("x-role") in pictures}
     return {forms.PROMPT: scene.limner.prompt.strip(), **set_} if takes_words(scene) else set_
+
+
+def roles(scene: Scene) -> list[str]:
+    """The chosen method's roles that have a place now."""
+    wanted = method(scene).get("inputs", ())
+    return open_roles(wanted, {role for role in wanted if _given(scene, role).is_whole})
 
 
 def given(scene: Scene) -> dict[str, Given]:
     """Where the pictures come from: by role, those that the method takes and that were chosen."""
-    chosen = {role: _given(scene, role) for role in method(scene).get("inputs", ())}
+    chosen = {role: _given(scene, role) for role in roles(scene)}
     return {role: found for role, found in chosen.items() if found.source != NONE}
+
+
+def filled(scene: Scene) -> list[str]:
+    """The roles that have a picture."""
+    return [role for role, found in given(scene).items() if found.is_whole]
 
 
 def problem(scene: Scene) -> str:
@@ -354,7 +376,7 @@ for _role in SOURCES:
         f"image_{_role}": PointerProperty(type=bpy.types.Image, name=words.role(_role)),
         f"file_{_role}": StringProperty(
             name=words.role(_role), subtype="FILE_PATH", options=set(),
-            description="A picture: PNG, JPEG, WebP or SVG",
+            description=_FILES.get(_role, "A picture: PNG, JPEG or WebP"),
         ),
     }  # fmt: skip
 

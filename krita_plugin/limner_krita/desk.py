@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from limner_front import words
@@ -20,6 +21,9 @@ SAVE_MS = 500  # after the last change
 class Desk(QtWidgets.QWidget):
     """The settings of the next drawing; while one runs, those of it that may still change.
 
+    Args:
+        layers: what tells the paint layers of the document in front (`Inputs`).
+
     Signals:
         settled: a field has been changed for good.
         edited: anything has changed.
@@ -30,7 +34,10 @@ class Desk(QtWidgets.QWidget):
     edited = Signal()
     chosen = Signal()
 
-    def __init__(self, settings: Settings, tabs: QtWidgets.QTabBar) -> None:
+    def __init__(
+        self, settings: Settings, tabs: QtWidgets.QTabBar,
+        layers: Callable[[], Sequence[tuple[str, str]]],
+    ) -> None:  # fmt: skip
         super().__init__()
         self.settings, self.tabs = settings, tabs
         self.methods: dict[str, dict[str, Any]] = {}
@@ -40,7 +47,7 @@ class Desk(QtWidgets.QWidget):
         self._attached: tuple[bool, Form | None] = (False, None)
         self._saving = QtCore.QTimer(self, singleShot=True, interval=SAVE_MS)
         self._saving.timeout.connect(self._save)
-        self.inputs = Inputs()
+        self.inputs = Inputs(layers)
         for role, source in settings.sources.items():
             self.inputs.choose(role, source)
         self.inputs.edited.connect(self._edited)
@@ -100,6 +107,7 @@ class Desk(QtWidgets.QWidget):
         self.form.edited.connect(self._edited)
         self._place.addWidget(self.form)
         self.inputs.build(method.get("inputs", []), method.get("needs", []))
+        self.form.follow(self.inputs.filled)
         self._recommend()
         self.chosen.emit()
 
@@ -244,6 +252,7 @@ class Desk(QtWidgets.QWidget):
 
     def _edited(self) -> None:
         if self.form is not None:
+            self.form.follow(self.inputs.filled)
             self.settings.forms[self.settings.method] = self.form.values()
         self.settings.sources = self.inputs.chosen
         self._saving.start()

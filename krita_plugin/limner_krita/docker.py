@@ -55,8 +55,8 @@ class Panel(QtWidgets.QScrollArea):
         self.tabs.setObjectName("limner_methods")
         self.tabs.setExpanding(False)
         self.tabs.setUsesScrollButtons(True)
-        self.tabs.setElideMode(QtCore.Qt.TextElideMode.ElideRight)
-        self.desk = Desk(settings, self.tabs)
+        self.tabs.setElideMode(QtCore.Qt.TextElideMode.ElideNone)  # “Draw in a…” says little
+        self.desk = Desk(settings, self.tabs, canvas.paint_layers)
         self.preview, self.tray, self.gallery = Preview(), Tray(), Gallery()
         self._on_canvas = OnCanvas(canvas, self)
         self._adjuster = Adjuster()
@@ -111,6 +111,7 @@ class Panel(QtWidgets.QScrollArea):
 
     def canvas_changed(self) -> None:
         """Another document is at hand, or none."""
+        self.desk.inputs.refresh()
         self._soon()
 
     # --- drawing ----------------------------------------------------------------------------
@@ -356,6 +357,7 @@ class Panel(QtWidgets.QScrollArea):
         column.addWidget(self.link)
         column.addWidget(self.tabs)
         column.addLayout(ask)
+        column.addWidget(self.desk.inputs.needed)
         for widget in (self._said, self.preview, self.tray, self.gallery, self.desk):
             column.addWidget(widget)
         column.addStretch(1)

@@ -9,14 +9,16 @@ from __future__ import annotations
 from limner_krita.apply import apply_raster, apply_strokes
 from limner_krita.opened import problem, remember, remembered, settings_of_active_layer
 from limner_krita.preview_layer import PreviewLayer
-from limner_krita.snapshot import Snapshot, Source, take_snapshot
+from limner_krita.snapshot import Layer, Snapshot, Source, paint_layers, take_snapshot
 
 __all__ = [
+    "Layer",
     "PreviewLayer",
     "Snapshot",
     "Source",
     "apply_raster",
     "apply_strokes",
+    "paint_layers",
     "problem",
     "remember",
     "remembered",

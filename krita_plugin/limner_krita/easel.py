@@ -70,7 +70,8 @@ class Easel(QtCore.QObject):
             LimnerError: in words, if there is none, or it can't be read.
         """
         source = self._canvas.Source
-        chosen = {role: source(where) for role, where in given.sources.items()}
+        chosen: dict[str, Any] = {role: source(where) for role, where in given.sources.items()}
+        chosen |= {role: self._canvas.Layer(*found) for role, found in given.layers.items()}
         over, init = (chosen.pop(role, source(NOTHING)) for role in (OVER, INIT))
         return self._canvas.take_snapshot(over, init, longest_px, chosen)
 

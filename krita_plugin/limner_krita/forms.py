@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Container
 from typing import Any
 
 from limner_front import words
@@ -10,7 +11,6 @@ from limner_front.i18n import _
 from limner_krita.controls import Control, Spec, control_for
 from limner_krita.qt import QtCore, QtWidgets, Signal
 
-FIRST = ("strokes", "steps", "seed")  # what an artist reaches for; the rest is folded away
 ELSEWHERE = ("prompt",)  # has its own place in the docker
 SEEDS = 10_000  # a seed that one can say aloud
 NOTE_MS = 4_000
@@ -31,6 +31,9 @@ class Field(QtWidgets.QWidget):
         super().__init__()
         self.name, self.spec = name, spec
         self.is_adjustable = bool(spec.get("x-adjustable"))
+        self.is_essential = bool(spec.get("x-essential"))
+        self.role = str(spec.get("x-role", ""))  # of the picture that it belongs to
+        self.has_place = True  # that picture is there
         self._recipe: Any = None
         self.control = control_for(spec, name)
         self.control.touched.connect(self._touched)
@@ -125,7 +128,7 @@ class Field(QtWidgets.QWidget):
 
 
 class Form(QtWidgets.QWidget):
-    """The fields of one method, in two places: what comes first, and the rest.
+    """The fields of one method, in two places: what is essential, and the rest.
 
     Signals:
         settled: a field has been changed for good.
@@ -146,10 +149,10 @@ class Form(QtWidgets.QWidget):
         self._more.setObjectName("limner_more")
         self._more.toggled.connect(self.rest.setVisible)
         column = _column(self)
-        _fill(column, [f for n, f in self.fields.items() if n in FIRST])
+        _fill(column, [f for f in self.fields.values() if f.is_essential])
         column.addWidget(self._more)
         column.addWidget(self.rest)
-        _fill(_column(self.rest), [f for n, f in self.fields.items() if n not in FIRST])
+        _fill(_column(self.rest), [f for f in self.fields.values() if not f.is_essential])
         self.rest.hide()
         for field in self.fields.values():
             field.settled.connect(self.settled)
@@ -162,9 +165,19 @@ class Form(QtWidgets.QWidget):
         """Whether the method takes a prompt."""
         return "prompt" in self.schema["properties"]
 
+    def follow(self, roles: Container[str]) -> None:
+        """A setting of a picture is there where the picture is.
+
+        Args:
+            roles: those that have a picture.
+        """
+        for field in (f for f in self.fields.values() if f.role):
+            field.has_place = field.role in roles
+            field.setVisible(field.has_place)
+
     def values(self) -> dict[str, Any]:
-        """What the artist has set; nothing of what was left alone."""
-        rows = ((name, field.read()) for name, field in self.fields.items())
+        """What the artist has set; nothing of what was left alone, or is hidden."""
+        rows = ((f.name, f.read()) for f in self.fields.values() if f.has_place)
         return {name: value for name, value in rows if value is not None}
 
     def write(self, values: dict[str, Any]) -> None:
@@ -179,11 +192,12 @@ class Form(QtWidgets.QWidget):
 
     def problem(self) -> str:
         """What is wrong, beside each field too; the first of it. Nothing if all is well."""
-        wrong = [(f, said) for f in self.fields.values() if (said := f.check())]
+        shown = (f for f in self.fields.values() if f.has_place)
+        wrong = [(f, said) for f in shown if (said := f.check())]
         if not wrong:
             return ""
         field, said = wrong[0]
-        if field.name not in FIRST:
+        if not field.is_essential:
             self._more.setChecked(True)
         return f"{words.label(field.name)}: {said}"
 

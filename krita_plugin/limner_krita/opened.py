@@ -25,6 +25,7 @@ KEPT = 50  # of either, the newest
 GROUP = "limner-"  # begins the id of a group of strokes
 GROUP_CHARS = 16_384  # of such an id
 
+
 _sip: Any = importlib.import_module(f"{QtCore.__name__.partition('.')[0]}.sip")
 
 
@@ -84,12 +85,17 @@ def layer_id(node: Any) -> str:
 
 def find_layer(document: Any, wanted: str) -> Any:
     """The layer or mask of that id; None if it is not in the document."""
-    return next((n for n in _below(document.rootNode()) if layer_id(n) == wanted), None)
+    return next((n for n in layers(document) if layer_id(n) == wanted), None)
 
 
 def layer_ids(document: Any) -> frozenset[str]:
     """Of all layers and masks."""
-    return frozenset(layer_id(node) for node in _below(document.rootNode()))
+    return frozenset(map(layer_id, layers(document)))
+
+
+def layers(document: Any) -> Iterator[Any]:
+    """All layers and masks, the lowest first."""
+    return _below(document.rootNode())
 
 
 def _below(node: Any) -> Iterator[Any]:

@@ -86,6 +86,11 @@ class PreviewLayer:
         return opened.find_layer(document, self._layer) is None
 
 
+def is_preview(layer: str) -> bool:
+    """Whether the layer of that id is one of these."""
+    return layer in _shown
+
+
 @contextmanager
 def hidden_previews(document: Any) -> Iterator[None]:
     """No preview is seen meanwhile: what is drawn over is the artist's picture alone."""

@@ -1,7 +1,8 @@
 """What of a document a drawing needs, frozen when the drawing begins.
 
-The region is the selection's box, or the whole canvas. Pictures are sent at the size that is drawn
-at, so that the backend need not cut or scale them.
+The region is the selection's box, or the whole canvas. Pictures of the region are sent at the size
+that is drawn at, so that the backend need not cut or scale them. A picture whose look alone is
+wanted is all that there is on its layer, wherever the drawing goes.
 """
 
 from __future__ import annotations
@@ -10,11 +11,13 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any
+from typing import Any, NamedTuple
 
+from krita import Krita
+from limner_front import words
 from limner_front.i18n import _
 from limner_krita import colour, masks, opened
-from limner_krita.preview_layer import hidden_previews
+from limner_krita.preview_layer import hidden_previews, is_preview
 from limner_krita.qt import QtCore, QtGui
 from limner_wire.errors import ErrorCode, LimnerError
 from limner_wire.limits import CANVAS_MAX_PX, CANVAS_MIN_PX
@@ -25,6 +28,8 @@ Input = tuple[bytes, str]  # the bytes and their kind
 
 PNG, SVG = "image/png", "image/svg+xml"
 OVER, INIT, MASK = "over", "init", "mask"  # roles
+ON_CANVAS = (OVER, INIT)  # roles whose picture lies on the canvas, pixel by pixel
+PAINTED = "paintlayer"  # a layer's type
 FULL = 255  # of a mask
 _ROOT = re.compile(r"<svg\b[^>]*>")
 _BEFORE_ROOT = re.compile(r"^.*?(?=<svg\b)", re.DOTALL)
@@ -39,6 +44,18 @@ class Source(Enum):
     PROJECTION = "projection"  # all that is seen
     LAYER = "layer"  # the active layer alone
     STROKES = "strokes"  # the active vector layer, as strokes
+
+
+class Layer(NamedTuple):
+    """A paint layer as a source.
+
+    Attributes:
+        id: stays, whatever the layer is called.
+        name: as the artist knows it.
+    """
+
+    id: str
+    name: str
 
 
 @dataclass(frozen=True)
@@ -62,8 +79,19 @@ class Snapshot:
     selected: bytes = field(default=b"", repr=False)
 
 
+def paint_layers() -> list[Layer]:
+    """Of the document in front, the uppermost first, in groups too; none without a document."""
+    document = Krita.instance().activeDocument()
+    nodes = [] if document is None else [n for n in opened.layers(document) if n.type() == PAINTED]
+    found = (Layer(opened.layer_id(node), str(node.name())) for node in reversed(nodes))
+    return [layer for layer in found if not is_preview(layer.id)]
+
+
 def take_snapshot(
-    over: Source, init: Source, longest_px: int, extra: Mapping[str, Source] | None = None
+    over: Source | Layer,
+    init: Source | Layer,
+    longest_px: int,
+    extra: Mapping[str, Source | Layer] | None = None,
 ) -> Snapshot:
     """What a drawing needs of the document in front, as it is now.
 
@@ -87,7 +115,7 @@ def take_snapshot(
             if source is Source.STROKES:
                 inputs[role] = _strokes(document, bounds, canvas), SVG
             elif source is not Source.NOTHING:
-                picture = _picture(document, source, bounds, canvas)
+                picture = _picture(document, role, source, bounds, longest_px)
                 inputs[role] = _png(picture), PNG
                 background = picture if role == OVER else background
     if selected and selected.count(FULL) < len(selected):
@@ -150,12 +178,42 @@ def _widened(begin: int, length: int, least: int, end: int) -> tuple[int, int]:
 # --- what is sent ----------------------------------------------------------------------------
 
 
-def _picture(document: Any, source: Source, bounds: Bounds, canvas: Size) -> QtGui.QImage:
+def _picture(
+    document: Any, role: str, source: Source | Layer, region: Bounds, longest_px: int
+) -> QtGui.QImage:
+    """The region of the canvas or of a layer; all of it, for a role that is not on the canvas."""
+    whole = (0, 0, document.width(), document.height())
     if source is Source.PROJECTION:
+        bounds = region if role in ON_CANVAS else whole
         image = document.projection(*bounds)  # Krita makes it sRGB, whatever the document is
     else:
-        image = colour.picture_of(_layer(document), bounds)
-    return colour.scaled(image.convertToFormat(colour.ARGB), canvas)
+        layer = _named(document, source, role) if isinstance(source, Layer) else _layer(document)
+        bounds = region if role in ON_CANVAS else _painted(layer, whole)
+        image = colour.picture_of(layer, bounds)
+    return colour.scaled(image.convertToFormat(colour.ARGB), canvas_of(bounds[2:], longest_px))
+
+
+def _painted(layer: Any, whole: Bounds) -> Bounds:
+    """Where on the canvas a layer has pixels."""
+    box = layer.bounds().intersected(QtCore.QRect(*whole))
+    if box.isEmpty():
+        raise LimnerError(
+            ErrorCode.BAD_INPUT,
+            _("There is nothing on the layer “{name}”.", name=layer.name()),
+            _("Paint on it first, or choose another."),
+        )
+    return box.x(), box.y(), box.width(), box.height()
+
+
+def _named(document: Any, wanted: Layer, role: str) -> Any:
+    layer = opened.find_layer(document, wanted.id)
+    if layer is None:
+        raise LimnerError(
+            ErrorCode.BAD_INPUT,
+            _("There is no layer “{name}” in this document any more.", name=wanted.name),
+            _("Choose another for “{role}”.", role=words.role(role)),
+        )
+    return layer
 
 
 def _layer(document: Any) -> Any:

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from limner.pictures import read_picture
 from limner_blender import blending
 
 if TYPE_CHECKING:
@@ -103,6 +104,29 @@ def test_files_are_sent_as_they_are_if_they_can_be(blender: Blender, tmp_path: P
         if name != "a.bmp":
             assert base64.b64decode(data) == (tmp_path / name).read_bytes()
     assert (opened(told[3]) == levels).all()
+
+
+def test_odd_files_are_converted_or_refused_in_words(blender: Blender, tmp_path: Path) -> None:
+    """As a style: in plain colours, over white, a film's first frame; never a crash."""
+    red = Image.new("RGB", (8, 8), "red")
+    Image.new("RGB", (1, 1), "red").save(tmp_path / "one.png")
+    Image.new("CMYK", (8, 8), (0, 255, 255, 0)).save(tmp_path / "cmyk.jpg")
+    Image.new("RGBA", (8, 8), (255, 0, 0, 0)).save(tmp_path / "clear.png")
+    film = [Image.new("RGB", (8, 8), "lime")]
+    red.save(tmp_path / "film.webp", save_all=True, append_images=film, lossless=True)
+    red.save(tmp_path / "film.gif", save_all=True, append_images=film)
+    Image.new("RGB", (9000, 9000), "red").save(tmp_path / "huge.png", compress_level=1)
+    (tmp_path / "ink.svg").write_bytes(b"<svg/>")
+    names = ["one.png", "cmyk.jpg", "clear.png", "film.webp", "film.gif", "huge.png", "ink.svg"]
+    told = dict(zip(names, blender.run(PICTURES, "odd", folder=tmp_path, names=names), strict=True))
+    assert told.pop("huge.png") == (
+        "huge.png is too large to be sent: 9000×9000 pixels. Scale it down first."
+    )
+    assert told.pop("ink.svg").endswith("and nothing else. Save it as PNG.")
+    for name, found in told.items():
+        seen = read_picture(base64.b64decode(found[0]))
+        want = [1, 1, 1] if name == "clear.png" else [1, 0, 0]
+        assert seen[:, 0, 0].tolist() == pytest.approx(want, abs=0.05), name
 
 
 @pytest.mark.parametrize("pixels", [[200, 150], [300, 150], [100, 150]])

@@ -126,6 +126,19 @@ def test_a_drawings_settings_are_taken_over_in_silence(blender: Blender, offered
     assert told["adjustable"] == sorted(n for n, s in properties.items() if s.get("x-adjustable"))
 
 
+def test_styles_and_their_weights_are_sent_one_after_the_other(
+    blender: Blender, offered: Any
+) -> None:
+    assert blender.run("ui_forms.py", "styles", offered=offered) == [
+        [["style"], []],
+        [["style", "style2"], ["second_style"]],
+        [["style", "style2", "style3"], ["second_style", "third_style"]],
+        [["style"], []],
+        [["style", "style2"], []],  # a file that is not chosen yet
+        [[], []],
+    ]
+
+
 def test_why_nothing_can_be_drawn(blender: Blender, offered: Any, tmp_path: Path) -> None:
     told = blender.run("ui_forms.py", "why_not", offered=offered, folder=tmp_path)
     assert told == [

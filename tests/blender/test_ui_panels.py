@@ -189,6 +189,46 @@ def test_pictures_and_place(side: Any) -> None:
     assert "“Structure” can’t be given from Blender yet." in text(strange["pictures"])
 
 
+def test_styles_come_one_after_the_other_with_their_weights(side: Any) -> None:
+    weights = ("second_style", "third_style")
+    for state, needed, others, weighed in (
+        ("no_style", ["source_style"], [], ()),
+        ("one_style", ["source_style", "image_style"], ["source_style2"], ()),
+        ("half_a_second_style", ["source_style", "image_style"],
+         ["source_style2", "image_style2"], ()),
+        ("three_styles", ["source_style", "image_style"],
+         ["source_style2", "source_style3", "file_style3"], weights),
+    ):  # fmt: skip
+        told = {
+            panel: [row["property"] for row in rows if "property" in row]
+            for panel, rows in side[state].items()
+        }
+        assert [name for name in told["draw"] if "style" in name] == needed, state
+        assert [name for name in told["pictures"] if "style" in name] == others, state
+        assert [name for name in weights if name in told["settings"]] == list(weighed), state
+    may = {state: buttons(side[state]["draw"])["draw"] for state in side if "style" in state}
+    assert may == {"no_style": False, "one_style": True, "half_a_second_style": False,
+                   "three_styles": True}  # fmt: skip
+    assert "Give it a picture first: “In the style of”." in text(side["no_style"]["draw"])
+    why = "Choose an image for “And of a second”."
+    assert why in text(side["half_a_second_style"]["draw"])
+
+
+@pytest.mark.parametrize(
+    ("state", "first"),
+    [
+        ("may_draw", ["steps", "strokes", "seed"]),
+        ("one_style", ["steps", "strokes", "seed", "strength", "hand"]),
+    ],
+)
+def test_what_is_essential_comes_first(side: Any, state: str, first: list[str]) -> None:
+    rows = side[state]["settings"]
+    more = next(at for at, row in enumerate(rows) if row.get("text") == "More settings")
+    shown = [row["property"] for row in rows[:more] if "property" in row]
+    assert shown == ["model", "longest_px", *first]
+    assert "contrast" in [row.get("property") for row in rows[more:]]
+
+
 def test_a_panel_never_fails(blender: Blender) -> None:
     assert blender.run("ui_panels.py", "without_studio") == {panel: [] for panel in PANELS}
     told = blender.run("ui_panels.py", "broken", offered=what_is_offered())

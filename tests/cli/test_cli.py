@@ -141,6 +141,31 @@ def test_trace_makes_a_picture_into_strokes(tmp_path: Path) -> None:
     assert np.abs(small - np.asarray(picture, dtype=float)).mean() < 15
 
 
+@pytest.mark.parametrize("kind", ["one.png", "cmyk.jpg", "clear.png", "film.png", "film.webp"])
+def test_odd_style_pictures_are_taken_as_they_look(tmp_path: Path, kind: str) -> None:
+    """One pixel is a plain colour; ink colours become plain ones; what is transparent is white; of
+    a film, the first picture counts."""
+    red, lime = Image.new("RGB", (9, 9), "red"), Image.new("RGB", (9, 9), "lime")
+    match kind.partition(".")[0]:
+        case "one":
+            png(kind, (1, 1))
+        case "cmyk":
+            Image.new("CMYK", (9, 9), (0, 255, 255, 0)).save(kind)
+        case "clear":
+            Image.new("RGBA", (9, 9), (255, 0, 0, 0)).save(kind)
+        case "film":
+            red.save(kind, save_all=True, append_images=[lime], lossless=True)
+    assert run(["style", "a teapot", "--style", kind, "--no-tidy", *QUICK]) == 0
+    svg = (tmp_path / "drawing.svg").read_bytes()
+    metadata = read_metadata(svg)
+    assert metadata is not None
+    is_white = kind == "clear.png"  # white paper is no stroke
+    assert metadata["settings"]["strokes_kept"] == (6 if is_white else 7)
+    if not is_white:
+        paper = read_svg(svg, (64, 64)).rgba[0]
+        assert paper.tolist() == pytest.approx([1, 0, 0, 1], abs=0.05)
+
+
 def test_score_ranks_texts(capsys: pytest.CaptureFixture[str]) -> None:
     picture = Image.new("RGB", (64, 64), "white")
     picture.paste("red", (16, 16, 48, 48))
@@ -200,6 +225,13 @@ def test_models_list_shows_what_is_here_and_what_could_be(
         (["draw"], "prompt"),
         (["paint"], "paint"),
         (["trace", "text.png"], "text.png"),
+        (["style", "a teapot"], "--style"),
+        (["style", "a teapot", "--style", "none.png"], "no file none.png"),
+        (["style", "a teapot", "--style", "text.png"], "not a PNG, JPEG or WebP"),
+        (["style", "a teapot", "--style", "film.gif"], "not a PNG, JPEG or WebP"),
+        (["style", "a teapot", "--style", "huge.png"], "50000×50000 pixels, more than 4096"),
+        (["style", "a teapot", "--style", "red.png@0"], "above 0"),
+        (["style", "a teapot", *(4 * ["--style", "red.png"])], "up to 3"),
         (["score", "text.png", "a"], "text.png"),
         (["models", "add", "text.png"], "--arch"),
         (["models", "pull", "nothing"], "not in the catalogue"),
@@ -216,6 +248,8 @@ def test_bad_input_is_one_line_and_exit_code_2(
     path = "M0 0" + "L1 1" * 1_000_000
     (tmp_path / "long.svg").write_text(svg(f'<path d="{path}" stroke="red"/>'))
     png("black.png", colour="black")
+    png("red.png")
+    png("film.gif")
     before = left_behind(tmp_path)
     started = time.monotonic()
     assert run(argv) == 2

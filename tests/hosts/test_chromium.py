@@ -6,6 +6,7 @@ LIMNER_NEEDS_CHROMIUM is set, as CI sets it. Screenshots go to `.cache/screensho
 
 from __future__ import annotations
 
+import base64
 import os
 import re
 import shutil
@@ -48,6 +49,19 @@ TURNED = """async ([svg, azimuth, elevation]) => {
     const { strokes } = turned(fromSvg(svg, [224, 224]), azimuth, elevation);
     return strokes.flatMap(({ nodes }) => [...nodes].filter((_, i) => i % 3 < 2));
 }"""  # x and y of all control points in painting order
+
+BRING = """async ([how, selector, name, type, data]) => {
+    const carried = new DataTransfer();
+    const bytes = Uint8Array.from(atob(data), (c) => c.charCodeAt(0));
+    carried.items.add(new File([bytes], name, { type }));
+    const how_it_comes = { bubbles: true, cancelable: true };
+    const at = document.querySelector(selector);
+    if (how === "paste")
+        at.dispatchEvent(new ClipboardEvent(how, { ...how_it_comes, clipboardData: carried }));
+    else
+        for (const kind of ["dragover", "drop"])
+            at.dispatchEvent(new DragEvent(kind, { ...how_it_comes, dataTransfer: carried }));
+}"""  # a picture that is dropped or pasted somewhere
 
 
 @pytest.fixture(scope="module")
@@ -212,8 +226,8 @@ def turn_and_come_back(page: Page) -> None:
 def test_pictures_go_in_and_come_back(page: Page, tmp_path: Path) -> None:
     Image.new("RGB", (120, 80), "teal").save(tmp_path / "sea.png")
     page.get_by_role("tab", name="Trace a picture").click()
-    page.click("#draw")
-    expect(page.locator("#messages")).to_contain_text("Begin from")
+    expect(page.locator("#draw")).to_be_disabled()
+    expect(page.locator("#needs")).to_have_text("Give it a picture first: “Begin from”.")
     page.set_input_files('.zone[data-role="init"] input', tmp_path / "sea.png")
     page.get_by_label("Steps", exact=True).first.fill("30")
     page.click("#draw")
@@ -223,6 +237,131 @@ def test_pictures_go_in_and_come_back(page: Page, tmp_path: Path) -> None:
     page.get_by_role("button", name="Use its settings").click()
     zone = page.locator('.zone.given[data-role="init"] img')
     assert zone.evaluate("image => [image.naturalWidth, image.naturalHeight]") == [120, 80]
+
+
+def bring(page: Page, picture: Path, how: str = "drop", at: str = "#stage") -> None:
+    """Drop a picture, or paste it."""
+    data = base64.b64encode(picture.read_bytes()).decode()
+    kind = {".jpg": "jpeg"}.get(picture.suffix, picture.suffix[1:])
+    page.evaluate(BRING, [how, at, picture.name, f"image/{kind}", data])
+
+
+def given(page: Page) -> list[str]:
+    """Which zones there are, and the pictures in them."""
+    zones = page.locator(".zone")
+    names = zones.evaluate_all("zones => zones.map((z) => [z.dataset.role, z.className])")
+    hints = zones.locator(".hint").all_inner_texts()
+    pairs = zip(names, hints, strict=True)
+    return [f"{role} {hint}" if "given" in kind else role for (role, kind), hint in pairs]
+
+
+OTHERS = ["over", "init", "mask"]
+
+
+def test_a_drawing_in_a_style(page: Page, tmp_path: Path) -> None:
+    """Dropped and pasted pictures come to their places; a drawing has the colours of the style."""
+    for name, colour in (("sea.png", "teal"), ("sand.webp", "khaki"), ("lava.jpg", "firebrick")):
+        Image.new("RGB", (60, 40), colour).save(tmp_path / name)
+    page.get_by_role("tab", name="Draw in a style").click()
+    assert given(page) == ["style", *OTHERS]
+    expect(page.locator("#draw")).to_be_disabled()
+    expect(page.locator("#needs")).to_have_text("Give it a picture first: “In the style of”.")
+    page.screenshot(path=SCREENSHOTS / "style-needed.png")
+    page.fill("#prompt", "a teapot")
+    page.press("#prompt", "Enter")
+    expect(page.locator("#notice")).to_contain_text("“In the style of”")
+    page.click("#dismiss")
+    bring(page, tmp_path / "sea.png")
+    expect(page.locator("#draw")).to_be_enabled()
+    expect(page.locator("#needs")).to_be_empty()
+    assert given(page) == ["style sea.png", "style2", *OTHERS]
+    bring(page, tmp_path / "sand.webp", "paste")
+    bring(page, tmp_path / "lava.jpg", at="#gallery")  # at once
+    expect(page.locator('.zone.given[data-role="style3"]')).to_be_visible()
+    assert given(page) == ["style sea.png", "style2 sand.webp", "style3 lava.jpg", *OTHERS]
+    page.click("#more > summary")
+    for name in ("Second style", "Third style"):
+        expect(page.get_by_label(name, exact=True)).to_be_visible()
+    page.get_by_label("Third style", exact=True).fill("99")  # too much; soon it does not matter
+    page.click('.zone[data-role="style"] .remove')
+    assert given(page) == ["style sand.webp", "style2 lava.jpg", "style3", *OTHERS]
+    expect(page.get_by_label("Third style", exact=True)).to_be_hidden()
+    page.click('.zone[data-role="style2"] .remove')
+    bring(page, tmp_path / "sea.png", at='.zone[data-role="style"]')  # another in its place
+    expect(page.locator('.zone[data-role="style"] .hint')).to_have_text("sea.png")
+    page.click("#more > summary")
+    draw(page, "a teapot", Steps=60)
+    state(page, "Done")
+    page.screenshot(path=SCREENSHOTS / "style.png")
+    with page.expect_download() as download:
+        page.get_by_role("link", name="SVG").first.click()
+    paper = read_svg(Path(download.value.path()).read_bytes(), (224, 224)).rgba[0]
+    assert paper.tolist() == pytest.approx([0, 128 / 255, 128 / 255, 1], abs=0.02)
+    page.reload()
+    state(page, "Done")
+    page.get_by_role("button", name="Use its settings").click()
+    expect(page.locator('.zone.given[data-role="style"] img')).to_be_visible()
+    assert given(page) == ["style from before", "style2", *OTHERS]
+
+
+def test_a_picture_falls_where_one_is_needed_then_where_none_is(page: Page, tmp_path: Path) -> None:
+    Image.new("RGB", (60, 40), "teal").save(tmp_path / "sea.png")
+    assert given(page) == OTHERS
+    for count in range(1, 4):
+        bring(page, tmp_path / "sea.png")
+        expect(page.locator(".zone.given")).to_have_count(count)
+        assert [zone.partition(" ")[2] for zone in given(page)] == ["sea.png"] * count + [""] * (
+            3 - count
+        )
+    page.get_by_role("tab", name="Draw in a style").click()
+    bring(page, tmp_path / "sea.png")
+    expect(page.locator(".zone.given")).to_have_count(4)
+    assert given(page)[:2] == ["style sea.png", "style2"]
+
+
+@pytest.mark.parametrize("kind", ["one.png", "cmyk.jpg", "clear.png", "film.gif", "huge.png"])
+def test_odd_style_pictures_are_drawn_from(page: Page, tmp_path: Path, kind: str) -> None:
+    """What the backend can't read as it is, the page paints anew: smaller, its first frame."""
+    red, lime = Image.new("RGB", (9, 9), "red"), Image.new("RGB", (9, 9), "lime")
+    match kind.partition(".")[0]:
+        case "one":
+            Image.new("RGB", (1, 1), "red").save(tmp_path / kind)
+        case "cmyk":
+            Image.new("CMYK", (9, 9), (0, 255, 255, 0)).save(tmp_path / kind)
+        case "clear":
+            Image.new("RGBA", (9, 9), (255, 0, 0, 128)).save(tmp_path / kind)
+        case "film":
+            red.save(tmp_path / kind, save_all=True, append_images=[lime])
+        case "huge":
+            Image.new("RGB", (6000, 5000), "red").save(tmp_path / kind, compress_level=1)
+    page.get_by_role("tab", name="Draw in a style").click()
+    bring(page, tmp_path / kind)
+    expect(page.locator("#draw")).to_be_enabled()
+    draw(page, "a teapot", Steps=3)
+    state(page, "Done")
+    with page.expect_download() as download:
+        page.get_by_role("link", name="SVG").first.click()
+    paper = read_svg(Path(download.value.path()).read_bytes(), (224, 224)).rgba[0]
+    white = 0.5 if kind == "clear.png" else 0.0  # what of the paper shines through
+    assert paper.tolist() == pytest.approx([1, white, white, 1], abs=0.05)
+
+
+def test_a_photo_that_grows_as_png_is_painted_smaller(page: Page, tmp_path: Path) -> None:
+    noise = torch.randint(0, 256, (4200, 4200, 3), generator=torch.Generator().manual_seed(1))
+    Image.fromarray(noise.to(torch.uint8).numpy()).save(tmp_path / "noise.jpg", quality=60)
+    page.get_by_role("tab", name="Draw in a style").click()
+    page.set_input_files('.zone[data-role="style"] input', tmp_path / "noise.jpg")
+    expect(page.locator("#draw")).to_be_enabled()
+    draw(page, "a teapot", Steps=2)
+    state(page, "Done")
+
+
+def test_what_is_no_picture_is_told(page: Page, tmp_path: Path) -> None:
+    (tmp_path / "words.png").write_text("no picture")
+    page.get_by_role("tab", name="Draw in a style").click()
+    bring(page, tmp_path / "words.png")
+    expect(page.locator("#notice")).to_contain_text("words.png can’t be read as a picture.")
+    expect(page.locator("#draw")).to_be_disabled()
 
 
 def test_the_page_can_be_used_in_the_dark_narrow_and_by_keyboard(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any
+from typing import Any, NamedTuple
 
 from PyQt5 import QtGui
 
@@ -18,6 +18,11 @@ class Source(Enum):
     PROJECTION = "projection"
     LAYER = "layer"
     STROKES = "strokes"
+
+
+class Layer(NamedTuple):
+    id: str
+    name: str
 
 
 @dataclass(frozen=True)
@@ -45,20 +50,25 @@ class Paper:
     done: list[tuple[str, Any]] = field(default_factory=list)
     memory: list[dict[str, Any]] = field(default_factory=list)
     previews: list[Any] = field(default_factory=list)
+    layers: list[Layer] = field(default_factory=list)
     Source = Source
+    Layer = Layer
 
     def problem(self) -> str:
         return self.wrong
 
+    def paint_layers(self) -> list[Layer]:
+        return self.layers
+
     def take_snapshot(
-        self, over: Source, init: Source, longest_px: int, extra: dict[str, Source] | None = None
+        self, over: Any, init: Any, longest_px: int, extra: dict[str, Any] | None = None
     ) -> Snapshot:
         if self.refusal is not None:
             raise self.refusal
         self.done.append(("snapshot", (over, init, longest_px, extra)))
         roles = {"over": over, "init": init, **(extra or {})}
         inputs = {
-            r: (PNG + r.encode(), "image/png") for r, s in roles.items() if s.value != "nothing"
+            r: (PNG + r.encode(), "image/png") for r, s in roles.items() if s is not Source.NOTHING
         }
         if self.has_selection:
             inputs["mask"] = (PNG + b"mask", "image/png")

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from PyQt5 import QtWidgets
+from PyQt5 import QtWidgets, sip
 from PyQt5.QtTest import QTest
 
 from limner.methods.registry import METHODS
@@ -18,24 +19,28 @@ SCHEMA: dict[str, Any] = {
     "properties": {
         "tint": {"type": "string", "description": "a tint", "x-order": 6},
         "prompt": {"type": "string", "x-order": 0},
-        "steps": {"type": "integer", "minimum": 1, "maximum": 20000, "default": 250, "x-order": 1},
+        "steps": {"type": "integer", "minimum": 1, "maximum": 20000, "default": 250, "x-order": 1,
+                  "x-essential": True},
         "rate": {"type": "number", "minimum": 0, "maximum": 100, "default": 1.0, "x-order": 2,
                  "x-adjustable": True, "x-unit": "px", "description": "how fast"},
         "look": {"type": "string", "enum": ["soft", "hard"], "default": "soft", "x-order": 3},
-        "lock": {"type": "boolean", "default": False, "x-order": 4},
+        "lock": {"type": "boolean", "default": False, "x-order": 4, "x-role": "init"},
         "keep": {"type": "array", "items": {"type": "string", "enum": ["width", "colour"]},
                  "x-order": 5},
         "palette": {"type": "array", "items": {"type": "string", "format": "color"},
                     "maxItems": 2, "x-order": 7},
-        "seed": {"type": "integer", "minimum": 0, "maximum": 2**53 - 1, "default": 0, "x-order": 8},
+        "seed": {"type": "integer", "minimum": 0, "maximum": 2**53 - 1, "default": 0, "x-order": 8,
+                 "x-essential": True},
     },
 }  # fmt: skip
 
 
 @pytest.fixture
-def form(app: QtWidgets.QApplication) -> Form:
+def form(app: QtWidgets.QApplication) -> Iterator[Form]:
     i18n.choose("en")
-    return Form(SCHEMA)
+    one = Form(SCHEMA)
+    yield one
+    sip.delete(one)  # now; a window that was shown must not go whenever Python likes
 
 
 def find(form: Form, name: str) -> Any:
@@ -48,6 +53,24 @@ def test_what_nobody_touched_is_not_sent(form: Form) -> None:
         "steps", "rate", "look", "lock", "keep", "tint", "palette", "seed"
     ]  # fmt: skip
     assert find(form, "steps").placeholderText() == "250" and not find(form, "steps").text()
+
+
+def test_what_is_essential_is_shown_and_the_rest_is_folded_away(form: Form) -> None:
+    form.show()
+    assert [n for n, field in form.fields.items() if field.isVisible()] == ["steps", "seed"]
+    form.write({"rate": "x"})
+    assert form.problem() and form.fields["rate"].isVisible(), "it shows what is wrong"
+    assert all(field.isVisible() for field in form.fields.values())
+
+
+def test_a_setting_of_a_picture_is_there_where_the_picture_is(form: Form) -> None:
+    form.write({"lock": True, "steps": 3})
+    form.findChild(QtWidgets.QToolButton, "limner_more").click()
+    form.show()
+    for roles, is_there in ([], False), (["over", "init"], True), (["over"], False):
+        form.follow(roles)
+        assert form.fields["lock"].isVisible() is is_there
+        assert form.values() == ({"steps": 3, "lock": True} if is_there else {"steps": 3})
 
 
 def test_every_kind_of_control_says_its_value(form: Form) -> None:

@@ -5,7 +5,16 @@ from typing import Annotated
 
 import pytest
 
-from limner.methods.params import Adjustable, Choice, Help, Range, check, settings
+from limner.methods.params import (
+    Adjustable,
+    Choice,
+    Essential,
+    Help,
+    OfRole,
+    Range,
+    check,
+    settings,
+)
 from limner.methods.registry import METHODS
 from limner_wire.errors import ErrorCode, LimnerError
 
@@ -13,8 +22,10 @@ from limner_wire.errors import ErrorCode, LimnerError
 @dataclass(frozen=True, slots=True)
 class Params:
     prompt: Annotated[str, Help("what to draw")]
-    width: Annotated[float, Range(1, 10), Adjustable(), Help("of a stroke", "px")] = 2.0
-    keep: Annotated[tuple[str, ...], Choice(("shape", "colour"))] = ()
+    width: Annotated[float, Range(1, 10), Adjustable(), Essential(), Help("of a stroke", "px")] = (
+        2.0
+    )
+    keep: Annotated[tuple[str, ...], Choice(("shape", "colour")), OfRole("over")] = ()
 
 
 def test_settings_tell_a_form_all_it_needs() -> None:
@@ -22,6 +33,8 @@ def test_settings_tell_a_form_all_it_needs() -> None:
     assert (prompt.name, prompt.kind, prompt.adjustable) == ("prompt", str, False)
     assert width.range == Range(1, 10) and width.adjustable and width.help.unit == "px"
     assert width.default == 2.0
+    assert (width.is_essential, keep.is_essential) == (True, False)
+    assert (width.role, keep.role) == ("", "over")
     assert keep.choice == Choice(("shape", "colour")) and keep.kind == tuple[str, ...]
 
 

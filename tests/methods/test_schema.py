@@ -30,11 +30,33 @@ def test_the_form_of_clipdraw() -> None:
     assert schema(Params)["required"] == ["prompt"]
     assert form["steps"] == {
         "type": "integer", "minimum": 1, "maximum": 20_000, "default": 250,
-        "description": "iterations", "x-order": 4,
+        "description": "iterations", "x-order": 4, "x-essential": True,
     }  # fmt: skip
     assert form["avoid"]["type"] == "array" and form["avoid"]["x-adjustable"]
     assert form["freeze"]["items"]["enum"] == ["position", "width", "colour"]
     assert form["first_width"]["x-unit"] == "px"
+
+
+@pytest.mark.parametrize(
+    ("method", "first"),
+    [
+        ("clipdraw", ["steps", "strokes", "seed"]),
+        ("clipdraw3d", ["views", "steps", "strokes", "seed"]),
+        ("styleclipdraw", ["steps", "strokes", "seed", "strength", "hand"]),
+        ("trace", ["strokes", "steps", "seed"]),
+    ],
+)
+def test_what_an_artist_reaches_for_is_marked(method: str, first: list[str]) -> None:
+    rows = schema(METHODS[method].params)["properties"]
+    assert [name for name, row in rows.items() if row.get("x-essential")] == first
+
+
+def test_a_setting_of_a_picture_names_its_role() -> None:
+    style = METHODS["styleclipdraw"]
+    rows = schema(style.params)["properties"]
+    roles = {name: row["x-role"] for name, row in rows.items() if "x-role" in row}
+    assert roles == {"second_style": "style2", "third_style": "style3"}
+    assert set(roles.values()) <= set(style.inputs)
 
 
 def test_settings_come_back_from_json() -> None:

@@ -32,7 +32,16 @@ from limner.losses.words import (
 from limner.methods.base import Inputs, Models, Preview, Result
 from limner.methods.begin import FIRST_WIDTH_PX, random_strokes
 from limner.methods.canvas import Canvas, prepare
-from limner.methods.params import Adjustable, Choice, Colour, Help, Memory, Range, check
+from limner.methods.params import (
+    Adjustable,
+    Choice,
+    Colour,
+    Essential,
+    Help,
+    Memory,
+    Range,
+    check,
+)
 from limner.methods.stroke_optimizer import Rates, StrokeOptimizer
 from limner.methods.tidy import Score, tidy
 from limner.methods.trace import fit
@@ -60,11 +69,15 @@ class Params:
     negatives: Annotated[
         bool, Adjustable(), Help("also avoid the paper's two negative prompts")
     ] = False
-    steps: Annotated[int, Range(limits.STEPS_MIN, limits.STEPS_MAX), Help("iterations")] = 250
+    steps: Annotated[
+        int, Range(limits.STEPS_MIN, limits.STEPS_MAX), Essential(), Help("iterations")
+    ] = 250
     strokes: Annotated[
-        int, Range(limits.STROKES_MIN, limits.STROKES_MAX), Help("how many strokes")
+        int, Range(limits.STROKES_MIN, limits.STROKES_MAX), Essential(), Help("how many strokes")
     ] = 96
-    seed: Annotated[int, Range(0, limits.SEED_MAX), Help("the same seed, the same drawing")] = 0
+    seed: Annotated[
+        int, Range(0, limits.SEED_MAX), Essential(), Help("the same seed, the same drawing")
+    ] = 0
     contrast: Annotated[
         float, Range(0, 1), Adjustable(), Help("draw what sets the prompt apart from other things")
     ] = 0.0

@@ -26,7 +26,7 @@ from limner.methods.base import Inputs, Models, Preview, Result
 from limner.methods.begin import COLUMN, FIRST_WIDTH_PX, random_strokes_in_space
 from limner.methods.canvas import Canvas, prepare
 from limner.methods.clipdraw import read_palette
-from limner.methods.params import Adjustable, Colour, Help, Memory, Range, check
+from limner.methods.params import Adjustable, Colour, Essential, Help, Memory, Range, check
 from limner.methods.stroke_optimizer import Rates, StrokeOptimizer
 from limner.methods.tidy import tidy
 from limner.methods.trace import fit
@@ -49,14 +49,19 @@ class Params:
     views: Annotated[
         tuple[str, ...],
         Adjustable(),
+        Essential(),
         Help("another side's own prompt, as 90: a green leaf (degrees to the right), 90,30: … "
              "(and up), or right, back, left, above, below: …"),
     ] = ()  # fmt: skip
-    steps: Annotated[int, Range(limits.STEPS_MIN, limits.STEPS_MAX), Help("iterations")] = 250
+    steps: Annotated[
+        int, Range(limits.STEPS_MIN, limits.STEPS_MAX), Essential(), Help("iterations")
+    ] = 250
     strokes: Annotated[
-        int, Range(limits.STROKES_MIN, limits.STROKES_MAX), Help("how many strokes")
+        int, Range(limits.STROKES_MIN, limits.STROKES_MAX), Essential(), Help("how many strokes")
     ] = 96
-    seed: Annotated[int, Range(0, limits.SEED_MAX), Help("the same seed, the same drawing")] = 0
+    seed: Annotated[
+        int, Range(0, limits.SEED_MAX), Essential(), Help("the same seed, the same drawing")
+    ] = 0
     contrast: Annotated[
         float, Range(0, 1), Adjustable(), Help("draw what sets the prompt apart from other things")
     ] = 0.0

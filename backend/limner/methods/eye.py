@@ -1,9 +1,4 @@
-"""Looking at a drawing for its style: one network, and what it saw in the style pictures.
-
-How large a distance is depends on the picture: one in pencil is farther from anything in paint than
-another painting is. So each style picture has a yardstick, its distance from scribbles in all
-colours; half of that is half the way.
-"""
+"""Looking at a drawing for its style: one network, and what it saw in the style pictures."""
 
 from __future__ import annotations
 
@@ -15,12 +10,8 @@ from torch import Tensor
 
 from limner.losses.hypercolumns import DRAWS, columns, drawing_places, style_places
 from limner.losses.style import Look, distance, gram_distance, grams, look
-from limner.methods.base import Inputs
-from limner.methods.begin import random_strokes
-from limner.methods.canvas import DETAIL, prepare
 from limner.models.features import SMALLEST_PX, Features
 
-SCRIBBLES, SCRIBBLE_PX, SHEET_PX = 96, 10.0, 448  # the sheet is larger than what is looked at
 JUDGED_COLUMNS = 2048  # of a drawing, when it is judged and not only drawn
 STROTSS, GRAM = "strotss", "gram"
 
@@ -57,12 +48,6 @@ class Eye:
                 places = style_places(size, features.style_columns // DRAWS, noise)
                 self._looks.append(look(columns(maps, places.to(device))))
                 self._grams.append(grams(maps[1:]))
-        each = torch.eye(len(pictures)).tolist()
-        image = scribbles(side_px, device)
-        self._yardsticks = {
-            measure: [self.judged(image, only, measure=measure) for only in each]
-            for measure in (STROTSS, GRAM)
-        }
 
     def far(
         self,
@@ -87,15 +72,11 @@ class Eye:
         maps = self.features.maps(image)
         if measure == GRAM:
             seen = grams(maps[1:], mask)
-            return _mean([gram_distance(seen, theirs) for theirs in self._grams], weights)
+            return weighed([gram_distance(seen, theirs) for theirs in self._grams], weights)
         size = (image.shape[1], image.shape[2])
         places = drawing_places(size, count or self.features.columns, noise, mask)
         ours = columns(maps, places.to(image.device))
-        return _mean([distance(ours, theirs).total for theirs in self._looks], weights)
-
-    def yardstick(self, weights: Sequence[float], measure: str = STROTSS) -> float:
-        """How far scribbles are from the style pictures."""
-        return float(_mean([torch.tensor(y) for y in self._yardsticks[measure]], weights))
+        return weighed([distance(ours, theirs).total for theirs in self._looks], weights)
 
     @torch.no_grad()
     def judged(
@@ -111,17 +92,18 @@ class Eye:
         noise = torch.Generator().manual_seed(1904_12785)
         return float(self.far(image, weights, noise, measure=measure, mask=mask, count=count))
 
+    def each(
+        self, image: Tensor, *, measure: str = STROTSS, mask: Tensor | None = None
+    ) -> list[float]:
+        """How far a drawing is from each of the style pictures, by as many places as in a step."""
+        only = torch.eye(len(self._looks)).tolist()
+        return [self.judged(image, one, measure=measure, mask=mask, count=None) for one in only]
 
-def _mean(each: Sequence[Tensor], weights: Sequence[float]) -> Tensor:
+
+def weighed(each: Sequence[Tensor], weights: Sequence[float]) -> Tensor:
+    """() the mean of what is said of each style picture, by their weights."""
     total = sum(weights)
     return torch.stack([e * (w / total) for e, w in zip(each, weights, strict=True)]).sum()
-
-
-def scribbles(side_px: int, device: torch.device) -> Tensor:
-    """(3, side_px, side_px): strokes at random in all colours, always the same."""
-    sheet = prepare(Inputs((SHEET_PX, SHEET_PX)), round(side_px / DETAIL), device)
-    noise = torch.Generator().manual_seed(0)
-    return sheet.paint(random_strokes(SCRIBBLES, sheet, noise, SCRIBBLE_PX).to(device))
 
 
 def fitted(picture: Tensor, side_px: int) -> Tensor:

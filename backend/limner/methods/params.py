@@ -1,7 +1,7 @@
 """A method's settings: bounds, units and help beside each default, held in one dataclass.
 
 A `Params` class is a frozen dataclass whose fields are `Annotated` with `Help`, `Range`, `Choice`
-and `Adjustable`. From it come the checks here, the command line's options and every form.
+and the other notes below. From it come the checks here, the command line's options and every form.
 """
 
 from __future__ import annotations
@@ -43,6 +43,18 @@ class Adjustable:
 
 
 @dataclass(frozen=True, slots=True)
+class Essential:
+    """What an artist reaches for; the other settings are folded away."""
+
+
+@dataclass(frozen=True, slots=True)
+class OfRole:
+    """Says something only where a picture is given in that role; it is hidden where none is."""
+
+    role: str
+
+
+@dataclass(frozen=True, slots=True)
 class Colour:
     """A text that names a colour, #rrggbb."""
 
@@ -65,6 +77,8 @@ class Setting:
     adjustable: bool
     takes_memory: bool
     is_colour: bool
+    is_essential: bool
+    role: str  # of the picture that it belongs to; nothing for most
 
 
 def settings(params: type[Any]) -> tuple[Setting, ...]:
@@ -80,7 +94,8 @@ def _setting(field: dataclasses.Field[Any], hint: Any) -> Setting:
     one: dict[type[Any], Any] = {type(n): n for n in notes}
     return Setting(
         field.name, kind, field.default, one.get(Help, Help("")), one.get(Range),
-        one.get(Choice), Adjustable in one, Memory in one, Colour in one,
+        one.get(Choice), Adjustable in one, Memory in one, Colour in one, Essential in one,
+        one[OfRole].role if OfRole in one else "",
     )  # fmt: skip
 
 

@@ -1,7 +1,8 @@
 """A method's settings as JSON Schema, from which every form is made, and back from JSON.
 
-The schema is what JSON Schema 2020-12 calls one, with three words of our own on a property:
-"x-unit", "x-adjustable" (may change while it runs) and "x-order".
+The schema is what JSON Schema 2020-12 calls one, with five words of our own on a property:
+"x-unit", "x-adjustable" (may change while it runs), "x-order", "x-essential" (shown at first; the
+others are folded away) and "x-role" (shown only where a picture is given in that role).
 """
 
 from __future__ import annotations
@@ -53,6 +54,10 @@ def _property(setting: Setting, order: int) -> dict[str, Any]:
         out["x-unit"] = setting.help.unit
     if setting.adjustable:
         out["x-adjustable"] = True
+    if setting.is_essential:
+        out["x-essential"] = True
+    if setting.role:
+        out["x-role"] = setting.role
     return out
 
 

@@ -9,10 +9,12 @@ the same strokes, so that they take its shape as well as its texture and colours
 couple the two: jointly in every step (the authors' fast version), in turns (their paper), or the
 style afterwards, on the finished picture's pixels (the baseline that the paper beats).
 
-Ours are the target, below which the style lets go, so that what the strength asks for is reached
-with any picture and the rest is left to the words (the authors have a fixed weight, and no words
-over the last tenth of the steps); a first stroke in the colour of the style's paper; and the last
-term, for which see `methods.shaped`.
+Ours is the target, below which the style lets go. The words begin alone; when the style comes in,
+it is measured how far from it the drawing is by itself, and from there the target falls to the
+part of that way which the strength leaves. So the strength means the same with any picture, and
+what the style does not need is left to the words (the authors have a fixed weight, and no words
+over the last tenth of the steps). Ours are also a first stroke in the colour of the style's paper,
+and the last term, for which see `methods.shaped`.
 """
 
 from __future__ import annotations
@@ -28,9 +30,9 @@ from limner.methods import clipdraw
 from limner.methods.base import STYLES, Inputs, Models, Preview, Result
 from limner.methods.canvas import DETAIL, Canvas, prepare
 from limner.methods.clipdraw import ClipDraw
-from limner.methods.eye import GRAM, STROTSS, Eye
+from limner.methods.eye import GRAM, STROTSS, Eye, weighed
 from limner.methods.hand import paper, read_hand
-from limner.methods.params import Adjustable, Choice, Help, Range
+from limner.methods.params import Adjustable, Choice, Essential, Help, OfRole, Range
 from limner.methods.shaped import apart
 from limner.methods.stroke_optimizer import Rates, StrokeOptimizer
 from limner.methods.tidy import Score
@@ -41,11 +43,9 @@ from limner.vector.strokes import Strokes
 from limner_wire.errors import ErrorCode, LimnerError
 
 JOINT, IN_TURNS, AFTERWARDS = "joint", "in turns", "afterwards"
-STYLE_WEIGHT = 2.0  # of STROTSS beside the words' cosine, at full strength
+STYLE_WEIGHT = 1.0  # of STROTSS beside the words' cosine
 HAND_WEIGHT = 0.05  # of the strokes' shapes beside it, when they keep to the hand entirely
-TIGHTENING = (
-    0.6  # of the steps, over which the style's strength grows: a thing comes before its look
-)
+STYLE_FROM, STYLE_WHOLE = 0.15, 0.5  # of the steps: a thing comes before its look
 NEARLY_WHITE = 0.97
 TURN_RATES = Rates(points=0.1, width=1.0, colour=1.0)  # RMSprop's, times Adam's: 0.1, 0.2, 0.01
 
@@ -55,19 +55,21 @@ class Params(clipdraw.Params):
     """CLIPDraw's settings, and what is asked of the style."""
 
     strength: Annotated[
-        float, Range(0, 100), Adjustable(),
-        Help("how far the drawing comes towards the style; 100 is as near as it can", "%"),
-    ] = 50.0  # fmt: skip
+        float, Range(0, 100), Adjustable(), Essential(),
+        Help("how much of its way to the style the drawing goes; 100 is as near as it can", "%"),
+    ] = 60.0  # fmt: skip
     hand: Annotated[
-        float, Range(0, 100), Adjustable(),
+        float, Range(0, 100), Adjustable(), Essential(),
         Help("how closely strokes keep to the lengths, widths and bends of the style's", "%"),
     ] = 50.0  # fmt: skip
     second_style: Annotated[
-        float, Range(0, 10), Adjustable(), Help("the second style picture, times the first")
-    ] = 1.0
+        float, Range(0, 10), Adjustable(), OfRole("style2"),
+        Help("the second style picture, times the first"),
+    ] = 1.0  # fmt: skip
     third_style: Annotated[
-        float, Range(0, 10), Adjustable(), Help("the third style picture, times the first")
-    ] = 1.0
+        float, Range(0, 10), Adjustable(), OfRole("style3"),
+        Help("the third style picture, times the first"),
+    ] = 1.0  # fmt: skip
     coupling: Annotated[
         str, Choice((JOINT, IN_TURNS, AFTERWARDS)),
         Help("words and style in every step, in turns as in the paper, or the style afterwards on "
@@ -94,6 +96,8 @@ class State:
         sheet: the canvas at the size at which the style is looked at.
         hands: the shapes of each style picture's strokes, None where there is nothing to read.
         turns: what moves the strokes when it is the style's turn.
+        alone: for each style picture, how far from it the words alone had come when the style
+            came in; None before.
     """
 
     drawing: clipdraw.State
@@ -102,6 +106,7 @@ class State:
     hands: Sequence[Shape | None]
     turns: StyleTurns
     notices: list[str]
+    alone: list[float] | None = None
 
 
 class StyleTurns(StrokeOptimizer):
@@ -190,13 +195,15 @@ class StyleClipDraw:
     def save(self, state: State) -> dict[str, Tensor]:
         """CLIPDraw's tensors, and those of the style's turns."""
         turns = {f"turns.{name}": t for name, t in state.turns.saved().items()}
-        return {**self._words.save(state.drawing), **turns}
+        alone = {} if state.alone is None else {"alone": torch.tensor(state.alone)}
+        return {**self._words.save(state.drawing), **turns, **alone}
 
     def restore(self, state: State, saved: Mapping[str, Tensor]) -> None:
         """Go on from there."""
         self._words.restore(state.drawing, saved)
         start = "turns."
         state.turns.restore({n[len(start) :]: t for n, t in saved.items() if n.startswith(start)})
+        state.alone = saved["alone"].tolist() if "alone" in saved else None
 
     def _washed(self, params: Params, inputs: Inputs) -> tuple[Params, Inputs]:
         """Where there is nothing to begin from or to draw over: as if the artist had laid the
@@ -243,6 +250,8 @@ class StyleClipDraw:
         strokes, sheet = state.drawing.optimizer.drawn(), state.sheet
         weights = _weights(state)
         image = sheet.paint(strokes) if image is None else image
+        if state.alone is None and state.drawing.step >= STYLE_FROM * params.steps:
+            state.alone = state.eye.each(image, measure=params.measure, mask=sheet.mask)
         far = state.eye.far(image, weights, noise, measure=params.measure, mask=sheet.mask)
         loss = params.cutouts * self._cost(state, params, far)
         hand, locked = _joined(state.hands, weights), state.drawing.optimizer.locked
@@ -254,10 +263,12 @@ class StyleClipDraw:
 
     def _cost(self, state: State, params: Params, far: Tensor) -> Tensor:
         """What a distance from the style costs beside the words' cosine, like `far`."""
-        grown = min(1.0, state.drawing.step / (TIGHTENING * params.steps))
-        strength = params.strength / 100 * grown
-        target = (1 - strength) * state.eye.yardstick(_weights(state), params.measure)
-        return STYLE_WEIGHT * strength * (far - target).clamp_min(0)
+        grown = (state.drawing.step / params.steps - STYLE_FROM) / (STYLE_WHOLE - STYLE_FROM)
+        if state.alone is None or grown < 0 or not params.strength:
+            return 0 * far
+        alone = weighed([far.new_tensor(a) for a in state.alone], _weights(state))
+        target = (1 - params.strength / 100 * min(1.0, grown)) * alone
+        return STYLE_WEIGHT * (far - target).clamp_min(0)
 
     def _scorer(self, state: State) -> Score:
         """What scores drawings by the wishes and the style in their proportion."""

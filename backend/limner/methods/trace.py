@@ -19,7 +19,7 @@ from torch import Tensor
 
 from limner.methods.base import Inputs, Models, Preview, Result, adam_state, restore_adam
 from limner.methods.canvas import resized
-from limner.methods.params import Help, Range, check
+from limner.methods.params import Essential, Help, Range, check
 from limner.vector.rasterizer import render
 from limner.vector.strokes import Strokes, empty, pack
 from limner_wire import limits
@@ -37,12 +37,17 @@ class Params:
     """Trace's settings."""
 
     strokes: Annotated[
-        int, Range(limits.STROKES_MIN, limits.STROKES_MAX), Help("how many strokes")
+        int, Range(limits.STROKES_MIN, limits.STROKES_MAX), Essential(), Help("how many strokes")
     ] = 256
     steps: Annotated[
-        int, Range(limits.STEPS_MIN, limits.STEPS_MAX), Help("iterations, over all rounds")
+        int,
+        Range(limits.STEPS_MIN, limits.STEPS_MAX),
+        Essential(),
+        Help("iterations, over all rounds"),
     ] = 240
-    seed: Annotated[int, Range(0, limits.SEED_MAX), Help("the same seed, the same drawing")] = 0
+    seed: Annotated[
+        int, Range(0, limits.SEED_MAX), Essential(), Help("the same seed, the same drawing")
+    ] = 0
 
 
 @dataclass(slots=True)

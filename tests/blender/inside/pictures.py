@@ -97,6 +97,19 @@ def files(paths: list[str]) -> list[list[str]]:
     return found
 
 
+def odd(folder: str, names: list[str]) -> list[Any]:
+    """Odd files as style pictures: what is sent, or why nothing is."""
+    scenes.empty()
+    out: list[Any] = []
+    for name in names:
+        try:
+            out.append(_text(canvas.file_picture(f"{folder}/{name}", takes_strokes=False)))
+        except LimnerError as why:
+            out.append(str(why))
+    assert not bpy.data.images, "nothing stays in the file"
+    return out
+
+
 def seen(size: list[int], pixels: list[int]) -> dict[str, Any]:
     """What a camera sees of a canvas: a red plate on its left half, a drawing that is hidden."""
     scene = scenes.empty()

@@ -208,6 +208,22 @@ def why_not(offered: dict[str, Any], folder: str) -> list[Any]:
     return [*out, props.values(scene), props.models(scene), list(props.given(scene))]
 
 
+def styles(offered: dict[str, Any]) -> list[Any]:
+    """What is given and sent as style pictures come and go."""
+    enable(offered)
+    from limner_blender import forms, props
+
+    scene, out = bpy.context.scene, []
+    scene.limner.method, scene.limner.prompt = "styleclipdraw", "a cat"
+    forms.write(scene, "styleclipdraw", {"second_style": 0.5, "third_style": 2.0, "hand": 80.0})
+    for role, source in (("style", "CAMERA"), ("style2", "VIEWPORT"), ("style3", "CAMERA"),
+                         ("style2", "NONE"), ("style2", "FILE"), ("style", "NONE")):  # fmt: skip
+        setattr(scene.limner, f"source_{role}", source)
+        sent = props.values(scene)
+        out.append([list(props.given(scene)), sorted(set(sent) - {"prompt", "hand"})])
+    return out
+
+
 def _state(forms: Any, props: Any) -> dict[str, Any]:
     scene = bpy.context.scene
     given = {role: [g.source, g.image] for role, g in props.given(scene).items()}

@@ -70,6 +70,28 @@ def pictures(found: Studio, offered: Offer) -> None:
     set_.sink, set_.place, set_.spread, set_.keyframes = "GREASE_PENCIL", "CURSOR", "SIZE", True
 
 
+def no_style(found: Studio, offered: Offer) -> None:
+    may_draw(found, offered)
+    bpy.context.scene.limner.method = "styleclipdraw"
+
+
+def one_style(found: Studio, offered: Offer) -> None:
+    no_style(found, offered)
+    set_ = bpy.context.scene.limner
+    set_.source_style, set_.image_style = "IMAGE", bpy.data.images.new("hatching", 8, 8)
+
+
+def half_a_second_style(found: Studio, offered: Offer) -> None:
+    one_style(found, offered)
+    bpy.context.scene.limner.source_style2 = "IMAGE"
+
+
+def three_styles(found: Studio, offered: Offer) -> None:
+    one_style(found, offered)
+    set_ = bpy.context.scene.limner
+    set_.source_style2, set_.source_style3, set_.file_style3 = "CAMERA", "FILE", "//ink.png"
+
+
 def strange_role(found: Studio, offered: Offer) -> None:
     offered["methods"][0]["inputs"] = ["structure"]
     hear(found, offered)
@@ -126,7 +148,8 @@ STATES: dict[str, Callable[[Studio, Offer], None]] = {
     state.__name__: state
     for state in (
         absent, lost, fell, ready, getting_ready, may_draw, remembered, no_camera,
-        needs_picture, pictures, strange_role, everything_set, running, queued, paused, pausing,
+        needs_picture, pictures, no_style, one_style, half_a_second_style, three_styles,
+        strange_role, everything_set, running, queued, paused, pausing,
         over, failed,
     )
 }  # fmt: skip

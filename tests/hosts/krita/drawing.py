@@ -20,7 +20,7 @@ from facts import (
     tree,
 )
 from measure import Ages, Stalls
-from PyQt5.QtCore import Qt
+from PyQt5.QtCore import QByteArray, Qt
 from PyQt5.QtGui import QColor, QImage, QInputMethodEvent
 from PyQt5.QtTest import QTest
 from PyQt5.QtWidgets import QApplication, QDockWidget, QLabel, QWidget
@@ -103,6 +103,7 @@ def run(host: Any) -> Iterator[float]:
     yield from _without_the_backend(host, docker)
     yield from _thrown_away(host, docker)
     yield from _as_a_picture(host, docker, document)
+    yield from _in_a_style(host, docker, document)
     close(document)
     yield 0.3
 
@@ -315,6 +316,40 @@ def _as_a_picture(host: Any, docker: Docker, document: Any) -> Iterator[float]:
     assert near < 6, near
     assert rgb(picture(document), 2, 2) == WHITE
     host.screenshot("korean")
+
+
+def _in_a_style(host: Any, docker: Docker, document: Any) -> Iterator[float]:
+    """In the look of a layer that is chosen by its name; the second style follows the first."""
+    ink = document.createNode("wet ink", "paintlayer")
+    document.rootNode().addChildNode(ink, layer(document, "sketch"))
+    blue = bytes((200, 80, 0, 255))  # BGRA
+    ink.setPixelData(QByteArray(blue * (60 * 40)), 500, 400, 60, 40)
+    document.refreshProjection()
+    yield 0.5
+    tabs = docker.panel.tabs
+    styles = [at for at in range(tabs.count()) if tabs.tabData(at) == "styleclipdraw"]
+    tabs.setCurrentIndex(styles[0])
+    yield 0.3
+    docker.type("a red apple")
+    docker.click("draw")
+    assert docker.says("said") == "Give it a picture first: “In the style of”."
+    assert not docker.find("input_style2").isVisible()
+    box = docker.find("input_style")
+    box.showPopup()
+    box.hidePopup()
+    names = [box.itemText(at) for at in range(box.count())]
+    assert "layer: wet ink" in names, names
+    _choose(docker, "style", box.itemData(names.index("layer: wet ink")))
+    assert docker.find("input_style2").isVisible()
+    assert not docker.find("form_second_style").isVisible()
+    docker.set("form_steps", 40)
+    docker.click("draw")
+    yield from docker.until_state("Done", LOAD_S)
+    job = docker.panel.job
+    assert job.uploads.keys() == {"style"}, job.uploads
+    paper = QImage.fromData(job.result.png)
+    host.result["in_a_style"] = rgb(paper, 2, 2)
+    host.screenshot("style")
 
 
 def _choose(docker: Docker, role: str, source: str) -> None:

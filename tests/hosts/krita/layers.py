@@ -39,6 +39,7 @@ def run(host: Any) -> Iterator[float]:
     for space in (("RGBA", "U16", ""), ("CMYKA", "U8", ""), ("GRAYA", "U8", ""),
                   ("RGBA", "F32", ""), ("RGBA", "U8", "sRGB-elle-V2-g10.icc")):  # fmt: skip
         yield from colours(host, limner, space)
+    yield from named(host, limner)
     yield from preview(host, limner)
     yield from memory(host, limner)
     yield from elsewhere(host, limner)
@@ -125,6 +126,58 @@ def colours(host: Any, limner: Any, space: tuple[str, str, str]) -> Iterator[flo
     preview.remove()
     close(document)
     yield SETTLE_S
+
+
+def named(host: Any, limner: Any) -> Iterator[float]:
+    """Paint layers by name, in groups too: all of one as a style, the region of it else."""
+    document = new_document()
+    nothing = limner.Source.NOTHING
+    yield SETTLE_S
+    group = document.createGroupLayer("group")
+    document.rootNode().addChildNode(group, None)
+    yield SETTLE_S
+    for parent, name in ((group, "ink"), (document.rootNode(), "ink"), (group, "empty")):
+        parent.addChildNode(document.createNode(name, "paintlayer"), None)
+        yield SETTLE_S
+    document.rootNode().addChildNode(document.createVectorLayer("vectors"), None)
+    yield SETTLE_S
+    ink = group.childNodes()[0]
+    red = QByteArray(bytes((0, 0, 255, 255)) * (40 * 30))  # BGRA
+    ink.setPixelData(red, 300, 10, 40, 30)  # beside the selection
+    document.refreshProjection()
+    select_ellipse(document, BOX)
+    yield SETTLE_S
+    found = limner.paint_layers()
+    assert [one.name for one in found] == ["ink", "empty", "ink", "Background"], found
+    style, empty = found[2], found[1]
+    snapshot = limner.take_snapshot(nothing, style, 224, {"style": style})
+    seen = {role: QImage.fromData(data) for role, (data, _kind) in snapshot.inputs.items()}
+    assert (seen["style"].width(), seen["style"].height()) == (224, 168)  # as 40 to 30
+    assert {rgb(seen["style"], x, y) for x in (0, 223) for y in (0, 167)} == {(255, 0, 0)}
+    assert (seen["init"].width(), seen["init"].height()) == snapshot.canvas
+    assert seen["init"].pixelColor(112, 67).alpha() == 0, "there is nothing in the region"
+    whole = limner.take_snapshot(nothing, nothing, 224, {"style": limner.Source.PROJECTION})
+    canvas = QImage.fromData(whole.inputs["style"][0])
+    assert (canvas.width(), canvas.height()) == (224, 168)  # not the selection alone
+    assert rgb(canvas, 180, 14) == (255, 0, 0) and rgb(canvas, 2, 2) == WHITE
+    _refused(lambda: limner.take_snapshot(nothing, nothing, 224, {"style": empty}), "“empty”")
+    ink.setName("dry brush")
+    assert limner.take_snapshot(nothing, nothing, 224, {"style": style}).inputs["style"]
+    assert [one.name for one in limner.paint_layers()][2] == "dry brush"
+    ink.remove()
+    yield SETTLE_S
+    _refused(
+        lambda: limner.take_snapshot(nothing, nothing, 224, {"style": style}),
+        "There is no layer “ink” in this document any more. Choose another for “In the style of”.",
+    )
+    shown = limner.PreviewLayer(snapshot)
+    yield SETTLE_S
+    assert len(limner.paint_layers()) == 3, "what is only shown is no style"
+    shown.remove()
+    yield SETTLE_S
+    close(document)
+    yield SETTLE_S
+    assert limner.paint_layers() == []
 
 
 def preview(host: Any, limner: Any) -> Iterator[float]:

@@ -42,7 +42,7 @@ export class Desk {
     });
     this.inputs = new Inputs(at("inputs"), {
       changed: () => {
-        this.canvas.follow(this.inputs.size);
+        this.#follow();
         on.edited();
       },
       problem: on.problem,
@@ -64,7 +64,7 @@ export class Desk {
       side: limits.canvas_px[1],
       area: limits.image_px,
     };
-    at("draw").disabled = at("panel").hidden = false;
+    at("panel").hidden = false;
     this.tabs.build(methods);
     this.model.build(models);
     this.model.write(memory.model.read(""));
@@ -87,17 +87,17 @@ export class Desk {
     this.form.write({ ...memory.settings(name).read({}), ...(prompt && { prompt }) });
     this.form.recommend(method.models ? this.model.recipe : {});
     this.model.box.hidden = !method.models;
-    this.inputs.build(method.inputs);
-    this.canvas.follow(this.inputs.size);
+    this.inputs.build(method.inputs, method.needs);
+    this.#follow();
     at("words").hidden = !this.form.takesWords;
     at("no-words").hidden = this.form.takesWords;
   }
 
   /** @returns {Object|null} a submit but for its id and pictures; null if something is wrong */
   request() {
-    if (!this.method || !this.form.check() || !this.canvas.check()) return null;
-    const missing = this.method.needs.find((role) => !this.inputs.given.has(role));
-    if (missing) return this.on.problem(words.needs(missing));
+    if (!this.method) return null;
+    if (this.inputs.missing) return this.on.problem(words.needs(this.inputs.missing));
+    if (!this.form.check() || !this.canvas.check()) return null;
     const models = this.method.models ? this.model.value : [];
     return {
       method: this.method.name,
@@ -162,6 +162,12 @@ export class Desk {
   /** Offer earlier prompts. */
   showPrompts() {
     at("prompts").replaceChildren(...memory.prompts().map((text) => new Option(text, text)));
+  }
+
+  /** The size and the settings that the pictures bring. */
+  #follow() {
+    this.canvas.follow(this.inputs.size);
+    this.form.follow(this.inputs.used.map(([role]) => role));
   }
 
   #find(name) {

@@ -14,6 +14,7 @@ const MIDDLE = 0.4; // where on a slider the default lies, if its range is long
  * @typedef {Object} Field
  * @property {string} name
  * @property {boolean} isAdjustable may change while a job runs
+ * @property {string} [role] of the picture that it belongs to
  * @property {HTMLElement} box
  * @property {() => any} read undefined when untouched
  * @property {(value: any) => void} write undefined for untouched
@@ -34,7 +35,7 @@ const MIDDLE = 0.4; // where on a slider the default lies, if its range is long
  */
 export function makeField(name, spec, on) {
   const id = `setting-${name}`;
-  const field = { name, isAdjustable: Boolean(spec["x-adjustable"]) };
+  const field = { name, isAdjustable: Boolean(spec["x-adjustable"]), role: spec["x-role"] };
   const touched = (isFinal) => {
     showTouched();
     on.edited(field);

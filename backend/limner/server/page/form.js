@@ -4,7 +4,6 @@ import { button } from "./dom.js";
 import { makeField } from "./fields.js";
 import { words } from "./words.js";
 
-const FIRST = ["views", "strokes", "steps", "seed"]; // what an artist reaches for first
 const SEEDS = 10000; // a seed that one can say aloud
 const NOTE_MS = 4000;
 
@@ -29,11 +28,12 @@ export class Form {
     );
     this.fields = new Map(rows.map(([name, spec]) => [name, this.#field(name, spec)]));
     this.required = new Set(schema.required);
-    const boxes = (names) => names.map((name) => this.fields.get(name)?.box).filter(Boolean);
-    this.places.first.replaceChildren(...boxes(FIRST));
-    this.places.rest.replaceChildren(
-      ...boxes([...this.fields.keys()].filter((n) => !FIRST.includes(n))),
-    );
+    const boxes = (isFirst) =>
+      rows
+        .filter(([name, spec]) => name !== "prompt" && Boolean(spec["x-essential"]) === isFirst)
+        .map(([name]) => this.fields.get(name).box);
+    this.places.first.replaceChildren(...boxes(true));
+    this.places.rest.replaceChildren(...boxes(false));
     this.prompt.spec = schema.properties.prompt;
   }
 
@@ -42,14 +42,21 @@ export class Form {
     return this.fields.has("prompt");
   }
 
+  /** A setting of a picture is there where the picture is. @param {string[]} roles given */
+  follow(roles) {
+    for (const field of this.fields.values()) {
+      if (field.role) field.box.hidden = !roles.includes(field.role);
+    }
+  }
+
   /** Show what a model recommends. @param {Object} recipe setting -> value */
   recommend(recipe) {
     for (const [name, field] of this.fields) field.recommend(recipe[name]);
   }
 
-  /** @returns {Object} what the artist set; nothing of what was left alone */
+  /** @returns {Object} what the artist set; nothing of what was left alone, or is hidden */
   values() {
-    const rows = [...this.fields].map(([name, field]) => [name, field.read()]);
+    const rows = this.#shown.map((field) => [field.name, field.read()]);
     return Object.fromEntries(rows.filter(([, value]) => value !== undefined));
   }
 
@@ -63,7 +70,7 @@ export class Form {
    * @returns {boolean} whether all is well
    */
   check() {
-    const wrong = [...this.fields.values()].filter((field) => field.problem());
+    const wrong = this.#shown.filter((field) => field.problem());
     if (!wrong.length) return true;
     wrong[0].box?.closest("details")?.setAttribute("open", "");
     wrong[0].focus();
@@ -82,6 +89,10 @@ export class Form {
       field.note(said);
       field.noteTimer = setTimeout(() => field.note(""), NOTE_MS);
     }
+  }
+
+  get #shown() {
+    return [...this.fields.values()].filter((field) => !field.box?.hidden);
   }
 
   #field(name, spec) {

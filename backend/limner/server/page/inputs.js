@@ -1,6 +1,7 @@
 /** Pictures that the artist gives: dropped, pasted or chosen, one for each role of a method. */
 
 import { button, el } from "./dom.js";
+import { before, openRoles } from "./roles.js";
 import { words } from "./words.js";
 
 const SENT_AS_THEY_ARE = ["image/png", "image/jpeg", "image/webp"];
@@ -26,23 +27,35 @@ export class Inputs {
   constructor(place, on) {
     Object.assign(this, { place, on });
     this.given = new Map(); // role -> Input; kept for other methods too
-    this.roles = [];
+    this.roles = this.needs = [];
+    this.taking = Promise.resolve(); // one picture after the other, so that each finds its place
     this.limits = { bytes: 0, side: 0, area: 0 }; // in bytes and pixels
     this.isEnabled = true;
     document.addEventListener("paste", (event) => this.#pasted(event));
   }
 
-  /** @param {string[]} roles of the method */
-  build(roles) {
-    this.roles = roles;
-    this.place.replaceChildren(...roles.map((role) => this.#zone(role)));
+  /** @param {string[]} roles of the method @param {string[]} needs what it can't do without */
+  build(roles, needs) {
+    Object.assign(this, { roles, needs });
+    this.#show();
   }
 
   /** @returns {[string, Input][]} what this method can use */
   get used() {
-    return this.roles
+    return openRoles(this.roles, this.given)
       .filter((role) => this.given.has(role))
       .map((role) => [role, this.given.get(role)]);
+  }
+
+  /** @returns {string|undefined} the role that the method can't do without, and has no picture */
+  get missing() {
+    return this.needs.find((role) => !this.given.has(role));
+  }
+
+  /** @returns {string|undefined} where a picture goes that fell on no zone */
+  get next() {
+    const free = openRoles(this.roles, this.given).find((role) => !this.given.has(role));
+    return this.missing ?? free ?? this.roles[0];
   }
 
   /** @returns {[number, number]|null} the size of what is drawn over or begun from */
@@ -69,7 +82,18 @@ export class Inputs {
 
   /** Take files that fell on no zone. @param {FileList} files */
   takeAny(files) {
-    if (files.length && this.roles.length && this.isEnabled) this.take(this.roles[0], files[0]);
+    this.aim(false);
+    if (!files.length || !this.roles.length || !this.isEnabled) return;
+    if (files.length > 1) this.on.problem(words.tooMany);
+    const [file] = files;
+    this.taking = this.taking.then(() => this.take(this.next, file));
+  }
+
+  /** Show where a picture would go that is held over the page. @param {boolean} isHeld */
+  aim(isHeld) {
+    for (const zone of this.place.children) {
+      zone.classList.toggle("next", isHeld && this.isEnabled && zone.dataset.role === this.next);
+    }
   }
 
   enable(isEnabled) {
@@ -78,8 +102,14 @@ export class Inputs {
   }
 
   #changed() {
-    this.build(this.roles);
+    this.#show();
     this.on.changed();
+  }
+
+  #show() {
+    const roles = openRoles(this.roles, this.given);
+    this.place.replaceChildren(...roles.map((role) => this.#zone(role)));
+    this.enable(this.isEnabled);
   }
 
   /**
@@ -93,16 +123,16 @@ export class Inputs {
     const size = [image.naturalWidth, image.naturalHeight];
     if (!size[0] || !size[1]) throw new Error("a picture without a size");
     const { bytes, side, area } = this.limits;
-    const scale = Math.min(1, side / Math.max(...size), Math.sqrt(area / (size[0] * size[1])));
+    let scale = Math.min(1, side / Math.max(...size), Math.sqrt(area / (size[0] * size[1])));
     const isStrokes = file.type === SVG && role === TAKES_STROKES;
     const fits = SENT_AS_THEY_ARE.includes(file.type) && file.size <= bytes && scale === 1;
-    const sent =
-      isStrokes || fits
-        ? file
-        : await repainted(
-            image,
-            size.map((s) => Math.floor(s * scale)),
-          );
+    let sent = isStrokes || fits ? file : null;
+    for (; !sent || (!isStrokes && sent.size > bytes); scale /= 2) {
+      sent = await repainted(
+        image,
+        size.map((s) => Math.floor(s * scale)),
+      );
+    }
     return { bytes: new Uint8Array(await sent.arrayBuffer()), mime: sent.type, name, size, image };
   }
 
@@ -116,15 +146,19 @@ export class Inputs {
         if (file.files.length) this.take(role, file.files[0]);
       },
     });
+    const isNeeded = this.needs.includes(role);
+    const empty = isNeeded ? words.dropNeeded : words.dropHere;
     const pick = button("", () => file.click(), { className: "pick", title: words.roleHelp(role) });
     pick.append(
       input
         ? el("img", { src: input.image.src, alt: "" })
         : el("span", { className: "plus", "aria-hidden": "true" }, "+"),
       el("span", { className: "label" }, words.role(role)),
-      el("span", { className: "hint" }, input ? input.name : words.dropHere),
+      el("span", { className: "hint" }, input?.name ?? empty),
     );
-    const zone = el("div", { className: input ? "zone given" : "zone" }, pick, file);
+    const zone = el("div", { className: "zone" }, pick, file);
+    zone.classList.toggle("needed", isNeeded);
+    zone.classList.toggle("given", Boolean(input));
     zone.dataset.role = role;
     if (input) zone.append(this.#removeButton(role));
     this.#acceptDrops(zone, role);
@@ -134,7 +168,7 @@ export class Inputs {
   #removeButton(role) {
     const remove = () => {
       URL.revokeObjectURL(this.given.get(role).image.src);
-      this.given.delete(role);
+      this.#takeOut(role);
       this.#changed();
       this.place.querySelector(`[data-role=${role}] .pick`).focus();
     };
@@ -144,9 +178,20 @@ export class Inputs {
     });
   }
 
+  /** Take a picture out; those that follow it move up. */
+  #takeOut(role) {
+    this.given.delete(role);
+    const next = this.roles.find((other) => before(other) === role);
+    if (!this.given.has(next)) return;
+    this.given.set(role, this.given.get(next));
+    this.#takeOut(next);
+  }
+
   #acceptDrops(zone, role) {
     zone.addEventListener("dragover", (event) => {
       event.preventDefault();
+      event.stopPropagation();
+      this.aim(false);
       zone.classList.add("over");
     });
     zone.addEventListener("dragleave", () => zone.classList.remove("over"));
@@ -160,12 +205,14 @@ export class Inputs {
     });
   }
 
-  /** A pasted picture goes to the zone that has the focus, else to the first. */
+  /** A pasted picture goes to the zone that has the focus, else as one that fell on no zone. */
   #pasted(event) {
     const file = [...event.clipboardData.files].find(({ type }) => type.startsWith("image/"));
     if (!file || !this.roles.length || !this.isEnabled) return;
     event.preventDefault();
-    this.take(document.activeElement.closest?.(".zone")?.dataset.role ?? this.roles[0], file);
+    const role = document.activeElement.closest?.(".zone")?.dataset.role;
+    if (role) this.take(role, file);
+    else this.takeAny([file]);
   }
 }
 

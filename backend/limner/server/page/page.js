@@ -48,7 +48,10 @@ function render() {
   tray.render(job, session.isReady, isAttached() || desk.holds(job));
   replay.open(job);
   desk.attach(isAttached());
+  const missing = isAttached() ? undefined : desk.inputs.missing;
   at("draw").textContent = isAttached() ? words.drawNew : words.draw;
+  at("draw").disabled = !desk.method || Boolean(missing);
+  at("needs").textContent = missing ? words.needs(missing) : "";
   at("draw").classList.toggle("primary", !isAttached());
   at("examples").hidden = Boolean(job) || !desk.form.takesWords;
   at("stage").setAttribute("aria-label", words.stage(job));
@@ -376,7 +379,13 @@ at("zoom-out").onclick = () => stage.key("-");
 at("scale").onclick = () => stage.fit();
 at("front").onclick = () => stage.front();
 document.addEventListener("keydown", keyPressed);
-document.addEventListener("dragover", (event) => event.preventDefault());
+document.addEventListener("dragover", (event) => {
+  event.preventDefault();
+  desk.inputs.aim(true);
+});
+document.addEventListener("dragleave", ({ relatedTarget }) => {
+  if (!relatedTarget) desk.inputs.aim(false); // it has left the page
+});
 document.addEventListener("drop", (event) => {
   event.preventDefault(); // else the browser leaves for the picture
   desk.inputs.takeAny(event.dataTransfer.files);

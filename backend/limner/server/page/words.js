@@ -100,6 +100,7 @@ export const words = {
   role: (role) => (ROLES[role] ?? [titled(role), "a picture"])[0],
   roleHelp: (role) => (ROLES[role] ?? [titled(role), "a picture"])[1],
   dropHere: "Drop, paste or choose",
+  dropNeeded: "Drop, paste or choose one: it is needed",
   startedFrom: (prompt) => (prompt ? `“${prompt}”` : "the drawing"),
   notPicture: (name) => `${name} can’t be read as a picture. PNG, JPEG, WebP and SVG always can.`,
   fromBefore: "from before",
