@@ -82,8 +82,8 @@ def style(
     hands: Annotated[
         list[str] | None, typer.Option("--hand", help="of the five hands; default: all")
     ] = None,
-    strokes: Annotated[int, typer.Option("--strokes")] = 96,
-    steps: Annotated[int, typer.Option("--steps")] = 250,
+    strokes: Annotated[int, typer.Option("--strokes")] = 256,
+    steps: Annotated[int, typer.Option("--steps")] = 500,
     seed: Annotated[int, typer.Option("--seed")] = 0,
     setting: Annotated[
         list[str] | None, typer.Option("--set", help="of the style, NAME=VALUE, as JSON")

@@ -45,7 +45,7 @@ from limner_wire.errors import ErrorCode, LimnerError
 JOINT, IN_TURNS, AFTERWARDS = "joint", "in turns", "afterwards"
 STYLE_WEIGHT = 1.0  # of STROTSS beside the words' cosine
 HAND_WEIGHT = 0.05  # of the strokes' shapes beside it, when they keep to the hand entirely
-STYLE_FROM, STYLE_WHOLE = 0.15, 0.5  # of the steps: a thing comes before its look
+STYLE_FROM, STYLE_WHOLE = 0.25, 0.75  # of the steps: a thing comes before its look
 NEARLY_WHITE = 0.97
 TURN_RATES = Rates(points=0.1, width=1.0, colour=1.0)  # RMSprop's, times Adam's: 0.1, 0.2, 0.01
 
@@ -57,7 +57,7 @@ class Params(clipdraw.Params):
     strength: Annotated[
         float, Range(0, 100), Adjustable(), Essential(),
         Help("how much of its way to the style the drawing goes; 100 is as near as it can", "%"),
-    ] = 60.0  # fmt: skip
+    ] = 55.0  # fmt: skip
     hand: Annotated[
         float, Range(0, 100), Adjustable(), Essential(),
         Help("how closely strokes keep to the lengths, widths and bends of the style's", "%"),
@@ -183,7 +183,7 @@ class StyleClipDraw:
         drawing, params, weights = state.drawing, _params(state), _weights(state)
         is_after = params.coupling == AFTERWARDS
         result = self._words.result(drawing, None if is_after else self._scorer(state))
-        image = state.sheet.paint(result.strokes).detach()
+        image = state.sheet.paint(result.drawing).detach()
         if is_after:
             image = transfer(image, state.eye, weights, measure=params.measure,
                              mask=state.sheet.mask, seed=params.seed)  # fmt: skip

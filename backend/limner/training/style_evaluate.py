@@ -3,8 +3,9 @@
 Every prompt is drawn once plainly, and once in each of the hands of `training.style_pictures`, with
 the same seed and settings. For each drawing it is measured
 
-- how far it is from the style picture, by what was optimised and by Gram matrices of a network that
-  took no part in the drawing (the judge's tower), in parts of the plain drawing's distance;
+- how far it is from the style picture, in parts of the plain drawing's distance: by what was
+  optimised, by Gram matrices of the same network, which were not, and by those of a network that
+  took no part in the drawing (the judge's tower);
 - where the judge ranks the prompt among all labels, beside where it ranks the plain drawing's;
 - how far the strokes' lengths, widths and bends are from those that the hand is known to have. The
   plain drawing's strokes are also those of the two-step baseline, which restyles the finished
@@ -31,7 +32,7 @@ from limner.losses.style import gram_distance, grams
 from limner.methods.base import Inputs, Method, Models, Result
 from limner.methods.canvas import DETAIL, Canvas, prepare, resized
 from limner.methods.clipdraw import ClipDraw
-from limner.methods.eye import Eye, fitted
+from limner.methods.eye import GRAM, STROTSS, Eye, fitted
 from limner.methods.schema import with_recipe
 from limner.methods.shaped import features as figures
 from limner.methods.styleclipdraw import StyleClipDraw
@@ -56,7 +57,7 @@ class Cell:
     """One drawing in one hand, beside the plain drawing of its prompt.
 
     Attributes:
-        strotss, gram: its distance from the style picture over the plain drawing's.
+        strotss, gram, judge_gram: its distance from the style picture over the plain drawing's.
         rank, plain_rank: where the judge puts the prompt, 1 for first.
         length, width, bend: how far its strokes are from the hand's: octaves, octaves, radians
             (NaN for a hand of dots); plain_…: the plain drawing's.
@@ -67,6 +68,7 @@ class Cell:
     hand: str
     strotss: float
     gram: float
+    judge_gram: float
     rank: int
     plain_rank: int
     length: float
@@ -121,11 +123,14 @@ class Evaluation:
         """What there is to say of a drawing."""
         picture = draw(hand, side_px=2 * CANVAS_PX)
         eye = Eye(self._features, [picture], self._clip.device)
-        far = [eye.judged(self._seen(d), [1.0]) for d in (styled, plain)]
-        gram = [self._gram(picture, d) for d in (styled, plain)]
+        far, gram = (
+            [eye.judged(self._seen(d), [1.0], measure=m) for d in (styled, plain)]
+            for m in (STROTSS, GRAM)
+        )
+        judge_gram = [self._gram(picture, d) for d in (styled, plain)]
         ours, before = gaps(styled.strokes, hand), gaps(plain.strokes, hand)
         return Cell(
-            prompt, hand.name, far[0] / far[1], gram[0] / gram[1],
+            prompt, hand.name, far[0] / far[1], gram[0] / gram[1], judge_gram[0] / judge_gram[1],
             self._rank(prompt, styled), self._rank(prompt, plain),
             *ours, *before, styled.step_ms / plain.step_ms,
         )  # fmt: skip
@@ -143,8 +148,8 @@ class Evaluation:
         whole = prepare(Inputs((CANVAS_PX, CANVAS_PX)), CANVAS_PX, self._clip.device)
         image = result.picture
         if image is None:
-            image = whole.paint(result.strokes).detach()
-        return Drawn(result.strokes, resized(image, (CANVAS_PX,) * 2), statistics.median(times))
+            image = whole.paint(result.drawing).detach()
+        return Drawn(result.drawing, resized(image, (CANVAS_PX,) * 2), statistics.median(times))
 
     def _seen(self, drawn: Drawn) -> Tensor:
         return fitted(drawn.image, self._features.side_px)
@@ -187,6 +192,8 @@ def summary(cells: Sequence[Cell]) -> dict[str, float]:
         "strotss at least halved": sum(c.strotss <= 0.5 for c in cells),
         "gram over plain, mean": _mean(c.gram for c in cells),
         "gram at least halved": sum(c.gram <= 0.5 for c in cells),
+        "judge's gram over plain, mean": _mean(c.judge_gram for c in cells),
+        "judge's gram at least halved": sum(c.judge_gram <= 0.5 for c in cells),
         "rank worse than plain": sum(c.rank > c.plain_rank for c in cells),
         "length, octaves": _mean(c.length for c in cells),
         "length, two steps": _mean(c.plain_length for c in cells),
