@@ -15,8 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from limner.models.loading import read_weights
-from limner.models.networks import find, loaded, whole
+from limner.models.networks import find, frozen, whole
 from limner_wire.errors import ErrorCode, LimnerError
 
 WIDTHS, UNITS = (64, 64, 128, 256, 512), (3, 4, 14, 3)  # of IR-SE50: the stem, then four stages
@@ -206,9 +205,7 @@ def load(name: str | None = None, device: torch.device | None = None) -> ArcFace
         LimnerError: UNKNOWN_MODEL if there is none of that name, or its weights are not its own.
     """
     found = find("identity", name)
-    network = ArcFace(Config.from_json(found.config))
-    loaded(network, read_weights(found.weights), found.name)
-    return network.to(device or torch.device("cpu")).eval().requires_grad_(False)
+    return frozen(found, ArcFace(Config.from_json(found.config)), device)
 
 
 def body_of(names: Mapping[str, Sequence[int]]) -> Body:

@@ -18,8 +18,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from limner.models.arcface import IR_SE50, Body, body_from_json, pooled, stem, units
-from limner.models.loading import read_weights
-from limner.models.networks import find, loaded, whole
+from limner.models.networks import find, frozen, whole
 from limner.models.stylegan2.generator import Linear
 
 COARSE, MEDIUM = 3, 7  # the first layers of W+ that are read off the next larger map
@@ -141,6 +140,4 @@ def load(name: str | None = None, device: torch.device | None = None) -> Encoder
         LimnerError: UNKNOWN_MODEL if there is none of that name, or its weights are not its own.
     """
     found = find("encoder", name)
-    network = Encoder(Config.from_json(found.config))
-    loaded(network, read_weights(found.weights), found.name)
-    return network.to(device or torch.device("cpu")).eval().requires_grad_(False)
+    return frozen(found, Encoder(Config.from_json(found.config)), device)

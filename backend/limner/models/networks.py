@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
+import torch
 from torch import Tensor, nn
 
 from limner.models.catalog import STARTER_FOLDER, models_folder
-from limner.models.loading import read_json
+from limner.models.loading import read_json, read_weights
 from limner_wire.errors import ErrorCode, LimnerError
 
 KINDS = {
@@ -26,6 +27,7 @@ KINDS = {
     "statistics": "style space's mean and deviation",
     "latents": "latents",
 }
+N = TypeVar("N", bound=nn.Module)
 CONFIG, WEIGHTS, CARD = "config.json", "model.safetensors", "card.json"
 
 
@@ -96,6 +98,20 @@ def find(kind: str, name: str | None = None) -> Network:
         f"There is no {what.split(' ', 1)[-1]} {name!r}." if name else f"There is no {what} here.",
         f"On this machine: {names}." if here else "Add one from a file: limner models add FILE",
     )
+
+
+def frozen(found: Network, network: N, device: torch.device | None = None) -> N:
+    """The network with the weights of what was found, in which no gradient is kept.
+
+    Args:
+        network: made by the config of what was found.
+        device: the CPU if None.
+
+    Raises:
+        LimnerError: UNKNOWN_MODEL if the weights are another network's.
+    """
+    loaded(network, read_weights(found.weights), found.name)
+    return network.to(device or torch.device("cpu")).eval().requires_grad_(False)
 
 
 def loaded(network: nn.Module, tensors: Mapping[str, Tensor], name: str) -> None:

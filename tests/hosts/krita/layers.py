@@ -44,7 +44,7 @@ def run(host: Any) -> Iterator[float]:
     yield from memory(host, limner)
     yield from elsewhere(host, limner)
     yield from quickly(host, limner)
-    for wait_s in (0.0, 0.02):  # known: Krita 5.1 may fall if it is closed 0.1 to 0.3 s after
+    for wait_s in (0.0, 0.02):  # later moments: closing.py
         yield from closed(host, limner, wait_s)
 
 
