@@ -74,15 +74,14 @@ def is_in_front(document: Any) -> bool:
     return front is not None and opened.id_of(front) == opened.id_of(document)
 
 
-def undo(document: Any) -> None:
-    """Take back the newest entry of the document in front. It is done a little later."""
-    document.waitForDone()  # Krita ignores it while it is busy
+def undo() -> None:
+    """Take back the newest entry of the document in front, a little later; nothing if it is
+    busy."""
     Krita.instance().action("edit_undo").trigger()
 
 
-def redo(document: Any) -> None:
-    """Do again what was taken back last."""
-    document.waitForDone()
+def redo() -> None:
+    """Do again what was taken back last, a little later; nothing if it is busy."""
     Krita.instance().action("edit_redo").trigger()
 
 
@@ -147,7 +146,9 @@ def _strokes_layer(
     place = Place(document)
     layer.setVisible(not is_in_front(document))
     place.put(layer)
+    yield turns.idle
     layer.addShapesFromSvg(svg)
+    yield turns.idle
     undone: list[turns.Condition] = [lambda: not layer.shapes()]
     if mask is not None:
         _add_mask(layer, mask)
@@ -170,11 +171,12 @@ def _as_one_entry(
     made, copy, is_folded = opened.layer_id(layer), layer.clone(), is_in_front(document)
     steps = [*undone, lambda: opened.find_layer(document, made) is None] if is_folded else []
     for done, is_undone in enumerate(steps):
-        undo(document)
-        is_folded = is_undone() or (yield is_undone)
+        undo()
+        is_folded = yield is_undone
         if not is_folded:
             for _turn in range(done + 1):  # the artist was quicker, and that was theirs
-                redo(document)
+                redo()
+                yield turns.idle
             break
     if not is_folded:
         layer.setVisible(True)

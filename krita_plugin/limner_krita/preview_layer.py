@@ -72,10 +72,11 @@ class PreviewLayer:
         yield lambda: self._come_to is not None  # Krita must have heard of its coming
         is_newest = self._come_to == _look(document) and apply.is_in_front(document)
         if is_newest and not self._is_gone(document):
-            apply.undo(document)
+            apply.undo()
             is_gone = yield lambda: self._is_gone(document)
             if not is_gone:
-                apply.redo(document)  # it was something else
+                apply.redo()  # it was something else
+                yield turns.idle
         layer = opened.find_layer(document, self._layer)
         if layer is not None:
             layer.setLocked(False)

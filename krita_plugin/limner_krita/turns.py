@@ -4,6 +4,10 @@ Krita hears of its layers' coming and going, and makes a new one the active one,
 event loop is reached again: neither `processEvents` nor `waitForDone` is enough. So such work is a
 generator that yields what it waits for, and is sent whether that came true in time. Of one
 document, one work is done after the other.
+
+Krita changes the tree in threads of its own, and whatever waits for them (`waitForDone`, but
+`addShapesFromSvg` too) runs a loop in which the document may be closed under it: then Krita falls.
+So nothing is looked at, and no work goes on, before Krita is done with all that it was told.
 """
 
 from __future__ import annotations
@@ -18,8 +22,13 @@ from limner_wire.errors import LimnerError
 Condition = Callable[[], bool]
 Work = Generator[Condition, bool, None]
 
-PATIENCE_S = 1.0  # for one condition
+PATIENCE_S = 1.0  # for one condition, while Krita has nothing else to do
 LOOK_MS = 8
+
+
+def idle() -> bool:
+    """What to wait for when nothing but Krita's being done is waited for."""
+    return True
 
 
 _waiting: dict[str, list[Work]] = {}  # of each document, the one that is done first
@@ -61,10 +70,15 @@ class _Turns:
 
     def _look(self) -> None:
         try:
-            opened.find_document(self._document)
+            document = opened.find_document(self._document)
         except LimnerError:
             _waiting.pop(self._document, None)
             return
+        if not document.tryBarrierLock():
+            self._until = time.monotonic() + PATIENCE_S
+            self._look_again()
+            return
+        document.unlock()
         is_true = self._condition()
         if is_true or time.monotonic() >= self._until:
             self.go_on(is_true)

@@ -44,7 +44,7 @@ def run(host: Any) -> Iterator[float]:
     yield from memory(host, limner)
     yield from elsewhere(host, limner)
     yield from quickly(host, limner)
-    for wait_s in (0.0, 0.02):  # later moments: closing.py
+    for wait_s in (0.0, 0.02, 0.05, 0.08, 0.11, 0.14, 0.18, 0.22, 0.3):
         yield from closed(host, limner, wait_s)
 
 
