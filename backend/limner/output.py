@@ -1,4 +1,7 @@
-"""A result as files: the strokes as SVG, and the picture as PNG at four times the canvas."""
+"""A result as files: the strokes as SVG, and the picture as PNG at four times the canvas.
+
+A picture without strokes is a PNG alone, at its own size.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +24,10 @@ PNG_SIDE_PX = 4096
 
 
 def files(result: Result, inputs: Inputs) -> tuple[bytes, bytes, dict[str, Any]]:
-    """The SVG, the PNG, and how they came about: enough to make them again."""
+    """The SVG, the PNG, and how they came about: enough to make them again.
+
+    The SVG is empty if there are no strokes; the PNG then tells how it came about.
+    """
     if inputs.background is not None:
         result = replace(result, background=inputs.background)
     settings = dict(result.about)
@@ -30,9 +36,13 @@ def files(result: Result, inputs: Inputs) -> tuple[bytes, bytes, dict[str, Any]]
         "seed": settings.get("seed", 0),
         "settings": settings,
         "score": round(result.score, 6),
-        "strokes": result.strokes.count,
         "version": __version__,
     }
+    if result.strokes is None:
+        if result.picture is None:
+            raise ValueError("a result has strokes or a picture")
+        return b"", encode_png(result.picture, about), about
+    about["strokes"] = result.strokes.count
     paper = "white" if result.background is None else None
     svg = svg_text(result.strokes, result.size, metadata=about, background=paper)
     png = encode_png(picture(result, inputs.mask), {"Title": str(about["prompt"])})
@@ -51,7 +61,7 @@ def picture(result: Result, mask: Tensor | None) -> Tensor:
     if result.picture is not None:
         image = _enlarged(result.picture, size)
     else:
-        strokes = result.strokes.to(torch.device("cpu"))
+        strokes = result.drawing.to(torch.device("cpu"))
         image = render(strokes, result.size, background=ground, scale=scale)[0]
     if mask is None or math.isclose(float(mask.min()), 1.0):
         return image

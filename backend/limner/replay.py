@@ -33,7 +33,7 @@ def write(result: Result, path: Path) -> None:
     kind = path.suffix.lower()
     if kind == ".svg":
         paper = "white" if result.background is None else None
-        text = svg_replay_text(result.strokes, result.size, duration_s=SECONDS, background=paper)
+        text = svg_replay_text(result.drawing, result.size, duration_s=SECONDS, background=paper)
         write_atomic(path, text.encode())
     else:
         write_atomic(path, film(list(frames(result)), kind, SECONDS, HOLD_SECONDS))
@@ -44,7 +44,7 @@ def frames(result: Result) -> Iterator[np.ndarray]:
     height, width = result.size
     scale = min(4.0, SIDE_PX / max(height, width))
     total = int(SECONDS * FRAMES_A_SECOND)
-    count = result.strokes.count
+    count = result.drawing.count
     shown = sorted({round(count * k / total) for k in range(total + 1)})
     background: Any = (1.0, 1.0, 1.0)
     if result.background is not None:
@@ -53,7 +53,7 @@ def frames(result: Result) -> Iterator[np.ndarray]:
             result.background[None], size, mode="bilinear", antialias=True
         )[0]
     for start in range(0, len(shown), 16):
-        parts = [result.strokes.select(torch.arange(n)) for n in shown[start : start + 16]]
+        parts = [result.drawing.select(torch.arange(n)) for n in shown[start : start + 16]]
         scenes = torch.tensor([0] + [p.count for p in parts]).cumsum(0)
         images = render(pack(parts), result.size, background=background, scale=scale, scenes=scenes)
         for image in images:

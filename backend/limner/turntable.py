@@ -48,7 +48,7 @@ def round_it(result: Result, count: int, side_px: int) -> torch.Tensor:
     """(count, 3, H, W) in [0, 1]: the drawing on white from `count` azimuths, evenly spread."""
     azimuths = torch.arange(count) * 360 / count
     scale = min(4.0, side_px / max(result.size))
-    strokes = result.strokes.to(torch.device("cpu"))
+    strokes = result.drawing.to(torch.device("cpu"))
     parts = []
     for some in azimuths.split(AT_ONCE):
         cameras = torch.stack([some, torch.zeros_like(some)], 1)

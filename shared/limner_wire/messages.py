@@ -239,7 +239,12 @@ class BlobOk(Message):
 
 @dataclass(frozen=True)
 class State(Message):
-    """Durable: where a job stands."""
+    """Durable: where a job stands.
+
+    Attributes:
+        stays: of a paused job: it has made its last step, and answers each change with a picture
+            until it is cancelled; to keep that is to be done.
+    """
 
     t: ClassVar[str] = "state"
     job: JobId
@@ -248,6 +253,7 @@ class State(Message):
     position: Count = 0
     step: Count = 0
     note: Words = ""
+    stays: bool = False
 
 
 @dataclass(frozen=True)

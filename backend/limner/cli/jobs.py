@@ -128,7 +128,7 @@ def export(
         "drawing.svg"
     ),
 ) -> None:
-    """Write a drawing's SVG and PNG."""
+    """Write a drawing's SVG and PNG; a picture without strokes is a PNG alone."""
     svg, png = svg_and_png(out)
 
     async def ask(client: Client) -> Heard:
@@ -136,8 +136,11 @@ def export(
         return await _hear(client, m.Done)
 
     heard = _with_backend(ask)
-    write_atomic(svg, bytes(heard.buffers["svg"].data))
     write_atomic(png, bytes(heard.buffers["png"].data))
+    if "svg" not in heard.buffers:
+        typer.echo(f"{png}")
+        return
+    write_atomic(svg, bytes(heard.buffers["svg"].data))
     typer.echo(f"{svg} and {png.name}")
 
 

@@ -57,6 +57,7 @@ class Drawn:
     """What became of it.
 
     Attributes:
+        svg: nothing for a picture without strokes.
         about: prompt, seed, settings and score.
         scores: of every seed.
         stopped: whether it was stopped, or ended early.
@@ -76,7 +77,8 @@ def draw_anywhere(wish: Wish, bar: Bar, stop: threading.Event) -> Drawn:
     Raises:
         LimnerError: for whatever in it makes no sense.
     """
-    drawn = asyncio.run(_beside(wish, bar, stop))
+    alone = wish.inputs.latent is not None  # which no front end can send
+    drawn = None if alone else asyncio.run(_beside(wish, bar, stop))
     return drawn if drawn is not None else _alone(wish, bar, stop)
 
 
@@ -158,8 +160,9 @@ async def _one(client: Client, job: m.Submit, bar: Bar, turn: int, stop: threadi
                 continue
             _show(heard, bar, turn, notices)
             if isinstance(heard.message, m.Done):
-                svg, png = (bytes(heard.buffers[name].data) for name in ("svg", "png"))
-                return Drawn(svg, png, heard.message.about, notices=notices)
+                files = {name: bytes(buffer.data) for name, buffer in heard.buffers.items()}
+                about = heard.message.about
+                return Drawn(files.get("svg", b""), files["png"], about, notices=notices)
     finally:
         stopping.cancel()
 

@@ -7,9 +7,9 @@ iteration at a time and knows nothing of that.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Protocol, TypeVar
+from typing import Any, ClassVar, Protocol, TypeVar, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -32,10 +32,11 @@ class Inputs:
     Attributes:
         size: (height, width) of the canvas in pixels.
         background: (3, H, W) in [0, 1] to draw over, or None for white paper.
-        picture: (3, H, W) to begin from: strokes are first fitted to it.
+        picture: (3, H, W) to begin from: strokes are first fitted to it; or the one to edit.
         strokes: strokes to begin from, in canvas pixels.
         mask: (H, W) in [0, 1]; where it is 0 the background stays as it is.
         styles: pictures (3, h, w) in [0, 1] of any sizes, whose look is wanted.
+        latent: (L, w_dim), a generator's code of the picture, where that is known.
     """
 
     size: tuple[int, int]
@@ -44,6 +45,7 @@ class Inputs:
     strokes: Strokes | None = None
     mask: Tensor | None = None
     styles: tuple[Tensor, ...] = ()
+    latent: Tensor | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,16 +65,25 @@ class Preview:
     """Where a run stands after a step. Nothing is copied off the device before someone looks.
 
     Attributes:
-        strokes: the drawing so far; the tensors change with the next step.
+        strokes: the drawing so far; the tensors change with the next step. None if the method
+            makes pictures of pixels.
         losses: by name; 0-d tensors.
         notice: something that the artist should know, in words.
+        paint: makes `image`; to be called before the next step.
     """
 
     step: int
     total: int
-    strokes: Strokes
+    strokes: Strokes | None = None
     losses: Mapping[str, Tensor] = field(default_factory=dict)
     notice: str = ""
+    paint: Callable[[], Tensor] | None = None
+
+    @property
+    def image(self) -> Tensor | None:
+        """(3, H, W) in [0, 1] on the device: the picture so far, made when it is asked for; None
+        if the method draws strokes."""
+        return None if self.paint is None else self.paint()
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +91,7 @@ class Result:
     """What a run ends with.
 
     Attributes:
-        strokes: the drawing, in canvas pixels.
+        strokes: the drawing, in canvas pixels; None if it has none, and then `picture` is all.
         size: (height, width) of the canvas in pixels.
         background: (3, H, W), or None for white paper.
         score: how near it is to what was asked; higher is nearer.
@@ -88,12 +99,19 @@ class Result:
         picture: (3, h, w) in [0, 1], where the finished picture is more than its strokes.
     """
 
-    strokes: Strokes
+    strokes: Strokes | None
     size: tuple[int, int]
     background: Tensor | None
     score: float
     about: Mapping[str, Any]
     picture: Tensor | None = None
+
+    @property
+    def drawing(self) -> Strokes:
+        """The strokes of a method that draws some."""
+        if self.strokes is None:
+            raise ValueError("this result is a picture without strokes")
+        return self.strokes
 
 
 class Method(Protocol[P, S]):
@@ -103,7 +121,7 @@ class Method(Protocol[P, S]):
     title: ClassVar[str]  # for people, two or three words
     about: ClassVar[str]  # for people, one line
     params: ClassVar[type[Any]]
-    inputs: ClassVar[tuple[str, ...]]  # which of "over", "init", "mask" and `STYLES` it takes
+    inputs: ClassVar[tuple[str, ...]]  # of "picture", "over", "init", "mask", `STYLES`
     needs: ClassVar[tuple[str, ...]]  # and which of those it can't do without
     needs_models: ClassVar[bool]
 
@@ -134,6 +152,23 @@ class Method(Protocol[P, S]):
     def restore(self, state: S, saved: Mapping[str, Tensor]) -> None:
         """Bring a state that `setup` has just made to where it was saved: what follows is bit for
         bit what would have followed."""
+        ...
+
+
+@runtime_checkable
+class Interactive(Protocol):
+    """A method whose sliders answer after its last step: whoever runs it goes on showing what
+    comes of them until the picture is kept. Its settings have `stay`, whether it is to be so.
+
+    `result` then is of the settings that were shown last.
+    """
+
+    def show(self, state: Any, params: Any) -> Preview:
+        """The picture with these settings, at once and without a step.
+
+        Raises:
+            LimnerError: BAD_INPUT if there is none.
+        """
         ...
 
 

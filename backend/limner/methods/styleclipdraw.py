@@ -183,7 +183,7 @@ class StyleClipDraw:
         drawing, params, weights = state.drawing, _params(state), _weights(state)
         is_after = params.coupling == AFTERWARDS
         result = self._words.result(drawing, None if is_after else self._scorer(state))
-        image = state.sheet.paint(result.strokes).detach()
+        image = state.sheet.paint(result.drawing).detach()
         if is_after:
             image = transfer(image, state.eye, weights, measure=params.measure,
                              mask=state.sheet.mask, seed=params.seed)  # fmt: skip

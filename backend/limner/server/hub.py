@@ -14,6 +14,8 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
+from dataclasses import replace
+from itertools import islice
 from typing import Any
 
 from limner import __version__
@@ -158,7 +160,10 @@ class Hub:
         else:
             if isinstance(message, messages.Adjusted | messages.Failed) and self._unheard:
                 self._unheard.popleft()  # they are heard in order
-            self.record(message)
+            if isinstance(message, messages.Adjusted):
+                self._changed(message)
+            else:
+                self.record(message)
 
     def _over(self, job: str) -> None:
         self._running, self._free, self._leaving = "", True, False
@@ -202,13 +207,17 @@ class Hub:
             self._change_later(job.id, self._unheard.popleft())
 
     def _change_later(self, job: str, change: dict[str, Any]) -> None:
-        """A change where a job will go on; what it adds to is one event with it, however often
-        an artist changes their mind meanwhile."""
-        step, replaces = self.saved_step(job) + 1, 0
-        last = self.store.last_event(job) or {}
-        if last.get("t") == "adjusted" and last["step"] == step:
+        """A change where a job will go on; however often an artist changes their mind meanwhile,
+        it is one event."""
+        self._changed(messages.Adjusted(job, 0, self.saved_step(job) + 1, change))
+
+    def _changed(self, adjusted: messages.Adjusted) -> None:
+        """Write a change down; with the one before, if both hold from the same step on."""
+        change, replaces = adjusted.params, 0
+        last = self.store.last_event(adjusted.job) or {}
+        if last.get("t") == "adjusted" and last["step"] == adjusted.step:
             change, replaces = last["params"] | change, last["seq"]
-        self.record(messages.Adjusted(job, 0, step, change), replaces=replaces)
+        self.record(replace(adjusted, params=change), replaces=replaces)
 
     def _no_room(self, problem: LimnerError) -> None:
         """The disk is full: the job that needed room ends; what was written stays."""
@@ -380,6 +389,14 @@ class Hub:
             self.engine.command(messages.Adjust(job.id, change))
         else:
             self._change_later(job.id, change)
+            if job.state == "paused" and self._stays(job.id):
+                self._put_back(job, "")  # it comes back to show what comes of it
+                self._next()
+
+    def _stays(self, job: str) -> bool:
+        """Whether a job that is not with the engine waited there for changes."""
+        states = (e for e in reversed(self.store.events(job)) if e["t"] == "state")
+        return any(state.get("stays", False) for state in islice(states, 1))
 
 
 def as_told(body: dict[str, Any], result: bytes | None) -> str | bytes:

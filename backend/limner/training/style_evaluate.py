@@ -148,8 +148,8 @@ class Evaluation:
         whole = prepare(Inputs((CANVAS_PX, CANVAS_PX)), CANVAS_PX, self._clip.device)
         image = result.picture
         if image is None:
-            image = whole.paint(result.strokes).detach()
-        return Drawn(result.strokes, resized(image, (CANVAS_PX,) * 2), statistics.median(times))
+            image = whole.paint(result.drawing).detach()
+        return Drawn(result.drawing, resized(image, (CANVAS_PX,) * 2), statistics.median(times))
 
     def _seen(self, drawn: Drawn) -> Tensor:
         return fitted(drawn.image, self._features.side_px)

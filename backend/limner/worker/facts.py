@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 
+from limner.methods.base import Interactive
 from limner.methods.registry import METHODS
 from limner.methods.schema import schema
 from limner.models.catalog import installed
@@ -22,6 +23,7 @@ def facts(device: torch.device) -> dict[str, Any]:
             "inputs": list(method.inputs),
             "needs": list(method.needs),
             "models": method.needs_models,
+            "stays": isinstance(method, Interactive),
         }
         for method in METHODS.values()
     ]

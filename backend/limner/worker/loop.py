@@ -7,23 +7,27 @@ step at a time and knows nothing of that.
 
 Commands come through a `Control` from any thread; what happens goes out through `emit`, from this
 one. Both are the wire's own messages, so that no second vocabulary is needed.
+
+An interactive method stays after its last step: each change of its settings is answered with a
+picture at once, as long as the artist likes. It then counts as paused, so that it makes way for
+other jobs; to stop and keep it is its proper end.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import torch
 
-from limner.methods.base import Inputs, Method, Models, Preview
+from limner.methods.base import Inputs, Interactive, Method, Models, Preview
 from limner.methods.registry import METHODS
 from limner.methods.schema import adjusted, halved
 from limner.worker.checkpoint import Checkpoint
 from limner.worker.control import Control
-from limner.worker.encode import packed, result_files
+from limner.worker.encode import Frame, frame, result_files
 from limner_wire import limits
 from limner_wire.errors import ErrorCode, LimnerError
 from limner_wire.frames import Buffer, encode
@@ -35,13 +39,14 @@ from limner_wire.messages import (
     Notice,
     Progress,
     State,
-    StrokesFrame,
 )
 
 FRAMES_A_S = 20.0
 FIGURES_A_S = 10.0
 CHECKPOINT_S = 10.0
 KEY_FRAMES = 48  # kept of each run, for its replay
+SETTLED_S = 1.0  # without a change, then what an interactive method shows is kept
+STAYS = "It answers every change, until you keep it."
 
 Emit = Callable[[Message, list[Buffer]], None]
 Keep = Callable[[str, str, int, bytes], None]  # job, "checkpoint" or "frame", step, bytes
@@ -103,6 +108,7 @@ class Run:
         self._replayed = list(task.adjusted)
         self._has_shrunk = False
         self._begun, self._steps_before = 0.0, 0
+        self._shown: Frame | None = None  # of an interactive method that stays
 
     def go(self) -> None:
         """Run it; what happens is told by `emit`, failures too."""
@@ -110,6 +116,9 @@ class Run:
             state = self._set_up()
             self._state("running")
             end = self._loop(state)
+            if not end and isinstance(self._method, Interactive) and self._params.stay:
+                end = self._stay(self._method, state)
+                end = "" if end == "keep" else end
             if end == "leave":
                 self.checkpoint(state)
                 return
@@ -199,6 +208,58 @@ class Run:
         if not self.control.cancelled:
             self._state("running")
 
+    def _stay(self, method: Interactive, state: Any) -> str:
+        """Answer every change until the run is cancelled: how it was."""
+        self._adjust()
+        self._answer(method, state, self._params)
+        self._settle(state)
+        self._state("paused", STAYS)
+        is_settled = True
+        while not self.control.cancelled:
+            if not self.control.hear(None if is_settled else SETTLED_S):
+                self._settle(state)
+                is_settled = True
+                continue
+            before = self._params
+            self._adjust()
+            if self._params != before:
+                self._answer(method, state, before)
+                is_settled = False
+            elif not self.control.cancelled:
+                self._state("paused", STAYS)  # whoever paused or resumed it waits for a word
+        if not is_settled:
+            self._settle(state)
+        return self.control.cancelled
+
+    def _answer(self, method: Interactive, state: Any, before: Any) -> None:
+        """Show what comes of the settings; if nothing does, go back to those `before`."""
+        try:
+            preview = method.show(state, self._params)
+        except LimnerError as problem:
+            self._say_failure(problem)
+            if before == self._params:
+                return
+            was, now = asdict(before), asdict(self._params)
+            back = {name: was[name] for name in was if was[name] != now[name]}
+            self._params = before
+            self._emit(Adjusted(self.task.job, 0, self._step + 1, back), [])
+            return
+        self.moves += 1
+        preview = replace(preview, step=self._step)
+        if preview.notice:
+            self._notice(preview.notice)
+        if self.control.watched:
+            self._emit(self._progress(preview), [])
+        self._shown = self._frame(preview)
+        if self._shown is not None and self.control.watched:
+            self._emit(*self._shown)
+
+    def _settle(self, state: Any) -> None:
+        """Keep what is shown, so that whoever comes back finds it."""
+        self.checkpoint(state)
+        if self._shown is not None:
+            self._keep_frame(self._shown)
+
     def _adjust(self) -> None:
         while self._replayed and self._replayed[0][0] <= self._step + 1:
             self._params = adjusted(self._params, dict(self._replayed.pop(0)[1]))
@@ -220,14 +281,22 @@ class Run:
         is_shown = self.control.watched and (self._frames.is_due() or is_last)
         if not (is_key or is_shown):
             return
-        strokes = packed(preview.strokes, self.task.inputs.size)
-        head = StrokesFrame(self.task.job, 0, preview.step, strokes.canvas, at=at)
+        shown = self._frame(preview, at)
+        if shown is None:
+            return
         if is_shown:
-            self._emit(head, strokes.buffers())
+            self._emit(*shown)
         if is_key:
             self._last_key = preview.step
-            frame = encode(head.json(), strokes.buffers())
-            self._keep(self.task.job, "frame", preview.step, frame)
+            self._keep_frame(shown)
+
+    def _frame(self, preview: Preview, at: float | None = None) -> Frame | None:
+        at = time.monotonic() if at is None else at
+        return frame(preview, self.task.job, self.task.inputs.size, at)
+
+    def _keep_frame(self, shown: Frame) -> None:
+        head, buffers = shown
+        self._keep(self.task.job, "frame", head.step, encode(head.json(), buffers))
 
     def _progress(self, preview: Preview) -> Progress:
         seconds = max(1e-6, time.monotonic() - self._begun)
@@ -248,8 +317,9 @@ class Run:
     def _notice(self, text: str) -> None:
         self._emit(Notice(self.task.job, 0, text[: limits.PROMPT_CHARS]), [])
 
-    def _state(self, state: str) -> None:
-        self._emit(State(self.task.job, 0, state, step=self._step), [])
+    def _state(self, state: str, stays: str = "") -> None:
+        said = State(self.task.job, 0, state, step=self._step, note=stays, stays=bool(stays))
+        self._emit(said, [])
 
     def _fail(self, problem: LimnerError) -> None:
         self._say_failure(problem)

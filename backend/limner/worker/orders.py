@@ -22,7 +22,7 @@ from limner.worker import checkpoint
 from limner.worker.loop import Task
 from limner_wire.errors import ErrorCode, LimnerError
 
-ROLES = ("over", "init", "mask", *STYLES)
+ROLES = ("picture", "over", "init", "mask", *STYLES)
 SVG = "image/svg+xml"
 
 
@@ -92,5 +92,7 @@ def _inputs(order: Order) -> Inputs:
             strokes = read_svg(data, size)
         else:
             picture = read_picture(data)
+    if "picture" in order.blobs:
+        picture = read_picture(order.blobs["picture"][1], size=size)
     styles = tuple(read_picture(order.blobs[role][1]) for role in STYLES if role in order.blobs)
     return Inputs(size, background, picture, strokes, mask, styles)
