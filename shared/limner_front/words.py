@@ -12,6 +12,7 @@ from limner_front.jobs import Job
 def role(name: str) -> str:
     """What an input is called."""
     names = {
+        "picture": _("Edit"),
         "init": _("Begin from"),
         "over": _("Draw over"),
         "mask": _("Only inside"),
@@ -25,6 +26,7 @@ def role(name: str) -> str:
 def role_help(name: str) -> str:
     """What an input does."""
     helps = {
+        "picture": _("the picture that is changed"),
         "init": _("a picture or strokes to go on from"),
         "over": _("a picture that stays below the strokes"),
         "mask": _("strokes stay inside the selection"),

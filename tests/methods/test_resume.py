@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
 import pytest
+import studios
 import torch
 
-from limner.methods import clipdraw, clipdraw3d, styleclipdraw, trace
-from limner.methods.base import Inputs, Models
+from limner.methods import (
+    clipdraw,
+    clipdraw3d,
+    global_directions,
+    latent_mapper,
+    latent_optimization,
+    styleclipdraw,
+    trace,
+)
+from limner.methods.base import Inputs, Models, Result
 from limner.methods.registry import METHODS
 from limner.training.style_pictures import draw, hand
 
@@ -34,7 +44,43 @@ RUNS = {
         Inputs((64, 48), styles=(STYLE,)),
     ),
     "trace": (trace.Params(strokes=20, steps=STEPS), Inputs((48, 48), picture=PICTURE)),
+    "global_directions": (
+        global_directions.Params("a red apple", steps=STEPS, tune=3),
+        Inputs((48, 48), picture=PICTURE),
+    ),
+    "latent_optimization": (
+        latent_optimization.Params("a red apple", steps=STEPS, fit=4, tune=2, views=2),
+        Inputs((48, 48), picture=PICTURE),
+    ),
+    "latent_mapper": (
+        latent_mapper.Params("a red apple", steps=STEPS),
+        Inputs((48, 48), picture=PICTURE),
+    ),
 }
+
+
+@pytest.fixture(autouse=True, scope="module")
+def studio(tmp_path_factory: pytest.TempPathFactory, starter: Models) -> Iterator[None]:
+    """A generator with directions and a mapper."""
+    folder = tmp_path_factory.mktemp("models")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LIMNER_MODELS", str(folder))
+        made = studios.install(folder, noise=0.1, clip=starter.clips[0].clip)
+        studios.install_mapper(folder, made, "a red apple")
+        yield
+
+
+def assert_same(a: Result, b: Result) -> None:
+    """Bit for bit."""
+    assert (a.strokes is None) == (b.strokes is None) and a.score == b.score and a.about == b.about
+    for one, other in ((a.picture, b.picture), *zip(tensors(a), tensors(b), strict=True)):
+        assert (one is None) == (other is None)
+        assert one is None or other is None or torch.equal(one, other)
+
+
+def tensors(result: Result) -> list[torch.Tensor | None]:
+    s = result.strokes
+    return [] if s is None else [s.points, s.width, s.rgba, s.offsets, s.depth]
 
 
 def test_every_method_is_tried() -> None:
@@ -60,18 +106,7 @@ def test_it_goes_on_as_if_nothing_had_been(name: str, stop: int, starter: Models
     method.restore(second, saved)
     for _ in range(stop, STEPS):
         method.step(second, params)
-    a, b = method.result(whole), method.result(second)
-    for one, other in (
-        (a.strokes.points, b.strokes.points),
-        (a.strokes.width, b.strokes.width),
-        (a.strokes.rgba, b.strokes.rgba),
-        (a.strokes.offsets, b.strokes.offsets),
-    ):
-        assert torch.equal(one, other)
-    if a.strokes.depth is not None:
-        assert b.strokes.depth is not None and torch.equal(a.strokes.depth, b.strokes.depth)
-    assert (a.strokes.depth is None) == (b.strokes.depth is None)
-    assert a.score == b.score and a.about == b.about
+    assert_same(method.result(whole), method.result(second))
 
 
 @pytest.mark.parametrize("stop", [0, 4, 6, STEPS])

@@ -22,6 +22,8 @@ COMMANDS = {  # name: (module, what it does)
     "style": ("limner.cli.draw", "Draw a prompt in the style of a picture."),
     "draw3d": ("limner.cli.draw", "Draw a prompt in space, to be seen from all round."),
     "trace": ("limner.cli.draw", "Make a picture into strokes."),
+    "edit": ("limner.cli.edit", "Change a picture with words."),
+    "sample": ("limner.cli.edit", "Paint random pictures with a generator."),
     "score": ("limner.cli.score", "Say how well each text fits a picture."),
     "serve": ("limner.cli.serve", "Serve Krita, Blender and the browser on this machine."),
     "open": ("limner.cli.serve", "Open the page of the backend that runs."),

@@ -7,9 +7,16 @@ from typing import Any
 from limner.methods.base import Method
 from limner.methods.clipdraw import ClipDraw
 from limner.methods.clipdraw3d import ClipDraw3D
+from limner.methods.global_directions import GlobalDirections
+from limner.methods.latent_mapper import LatentMapper
+from limner.methods.latent_optimization import LatentOptimization
 from limner.methods.styleclipdraw import StyleClipDraw
 from limner.methods.trace import Trace
 
 METHODS: dict[str, Method[Any, Any]] = {
-    m.name: m for m in (ClipDraw(), StyleClipDraw(), ClipDraw3D(), Trace())
-}
+    m.name: m
+    for m in (
+        ClipDraw(), StyleClipDraw(), ClipDraw3D(), Trace(), GlobalDirections(),
+        LatentOptimization(), LatentMapper(),
+    )
+}  # fmt: skip

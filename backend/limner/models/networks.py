@@ -114,6 +114,14 @@ def frozen(found: Network, network: N, device: torch.device | None = None) -> N:
     return network.to(device or torch.device("cpu")).eval().requires_grad_(False)
 
 
+def belonging(kind: str, generator: str) -> list[Network]:
+    """What of a kind there is for a generator: what says to be its own first, then what does not
+    say whose it is."""
+    told = [(n, n.config.get("generator") or n.card.get("generator")) for n in installed(kind)]
+    own = [n for n, owner in told if owner == generator]
+    return own + [n for n, owner in told if owner is None]
+
+
 def loaded(network: nn.Module, tensors: Mapping[str, Tensor], name: str) -> None:
     """Put weights into a network, in its own precision.
 

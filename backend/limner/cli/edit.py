@@ -1,0 +1,247 @@
+"""`limner edit` and `limner sample`: a picture becomes what the words say, or comes of itself."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from torch import Tensor
+
+from limner.cli.app import INTERRUPTED
+from limner.cli.progress import shown, stopping
+from limner.cli.wish import Drawn, Wish, draw_anywhere
+from limner.files import check_writable, write_atomic
+from limner.methods.base import Inputs
+from limner.methods.params import settings
+from limner.methods.registry import METHODS
+from limner.pictures import encode_png, read_mask, read_picture
+from limner_wire import limits
+from limner_wire.errors import ErrorCode, LimnerError
+
+WAYS = {"direction": "global_directions", "mapper": "latent_mapper",
+        "optimize": "latent_optimization"}  # fmt: skip
+SAMPLES_MAX = 256
+
+Generator = Annotated[
+    str | None, typer.Option("--generator", help="which generator paints; default the first")
+]
+Json = Annotated[bool, typer.Option("--json", help="print the result as JSON, and nothing else")]
+
+
+def register(app: typer.Typer, name: str) -> None:
+    """Put the command into the program."""
+    app.command(name)(edit if name == "edit" else sample)
+
+
+def edit(
+    image: Annotated[Path, typer.Argument(help="the picture")],
+    prompt: Annotated[str, typer.Argument(help="what it should become")],
+    method: Annotated[
+        str,
+        typer.Option(
+            "--method",
+            help="direction: at once, with sliders | mapper: as it was "
+            "learned | optimize: by a search",
+        ),
+    ] = "direction",
+    out: Annotated[Path, typer.Option("--out", help="the PNG to write")] = Path("edited.png"),
+    neutral: Annotated[
+        str | None, typer.Option("--neutral", help="direction: what it is without the change")
+    ] = None,
+    strength: Annotated[
+        float | None,
+        typer.Option(
+            "--strength",
+            help="direction: -15 to 25, default 4 | mapper: -3 to 5, "
+            "default 1 | optimize: 0 to 200 %, default 100",
+        ),
+    ] = None,
+    threshold: Annotated[
+        float | None,
+        typer.Option(
+            "--threshold", help="direction: 0 to 0.5, 0 chooses; a higher one changes less else"
+        ),
+    ] = None,
+    also: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--also", help="direction: a further change, TEXT or TEXT@STRENGTH; may be repeated"
+        ),
+    ] = None,
+    mapper: Annotated[
+        str | None, typer.Option("--mapper", help="mapper: by name, not by the nearest words")
+    ] = None,
+    l2: Annotated[
+        float | None, typer.Option("--l2", help="optimize: how strongly it stays as it was")
+    ] = None,
+    identity: Annotated[
+        float | None, typer.Option("--identity", help="optimize: how strongly the face stays")
+    ] = None,
+    fit: Annotated[
+        int | None, typer.Option("--fit", help="optimize: steps that find the picture first")
+    ] = None,
+    steps: Annotated[int | None, typer.Option("--steps", help="iterations in all")] = None,
+    tune: Annotated[
+        int | None, typer.Option("--tune", help="steps that teach the generator this picture")
+    ] = None,
+    detail: Annotated[
+        float | None, typer.Option("--detail", help="0 to 100 %: what it can't paint is put back")
+    ] = None,
+    mask: Annotated[
+        Path | None, typer.Option("--mask", help="a picture, white where it may change")
+    ] = None,
+    latent: Annotated[
+        Path | None, typer.Option("--latent", help="a file with the picture's code, if it is known")
+    ] = None,
+    generator: Generator = None,
+    model: Annotated[
+        list[str] | None, typer.Option("--model", help="NAME or NAME@WEIGHT; may be repeated")
+    ] = None,
+    seed: Annotated[int, typer.Option("--seed", min=0, max=limits.SEED_MAX)] = 0,
+    as_json: Json = False,
+) -> int:
+    """Change a picture with words: writes a PNG."""
+    started = time.monotonic()
+    if method not in WAYS:
+        ways = ", ".join(WAYS)
+        raise LimnerError(ErrorCode.BAD_INPUT, f"There is no method {method!r}: {ways}.")
+    named = {
+        "neutral": neutral, "strength": strength, "threshold": threshold,
+        "also": tuple(also or ()) or None, "mapper": mapper, "l2": l2, "identity": identity,
+        "fit": fit, "steps": steps, "tune": tune, "detail": detail, "generator": generator,
+    }  # fmt: skip
+    given = {name: value for name, value in named.items() if value is not None}
+    _check_names(method, given)
+    png = _png(out)
+    inputs = _inputs(image, mask, latent)
+    files = {"picture": image, **({} if mask is None else {"mask": mask})}
+    asked = {"prompt": prompt, **given, "seed": seed, "stay": False}
+    wish = Wish(WAYS[method], asked, inputs, files, tuple(model or ()))
+    with stopping() as stop, shown(quiet=as_json) as bar:
+        drawn = draw_anywhere(wish, bar, stop)
+    write_atomic(png, drawn.png)
+    _report(drawn, png, as_json, time.monotonic() - started)
+    return INTERRUPTED if drawn.stopped else 0
+
+
+def _check_names(method: str, given: dict[str, Any]) -> None:
+    """Pass if the method has all those settings.
+
+    Raises:
+        LimnerError: BAD_INPUT, naming the methods that have them.
+    """
+    has = {way: {s.name for s in settings(METHODS[name].params)} for way, name in WAYS.items()}
+    for name in given:
+        if name not in has[method]:
+            ways = " and ".join(way for way, names in has.items() if name in names)
+            words = f"--{name} says nothing to --method {method}."
+            raise LimnerError(ErrorCode.BAD_INPUT, words, f"It belongs to {ways}.")
+
+
+def _png(out: Path) -> Path:
+    if out.suffix.lower() not in ("", ".png"):
+        raise LimnerError(
+            ErrorCode.BAD_INPUT, f"A picture can't be a {out.suffix} file.", "Write a .png."
+        )
+    png = out if out.suffix else out.with_suffix(".png")
+    check_writable(png)
+    return png
+
+
+def _inputs(image: Path, mask: Path | None, latent: Path | None) -> Inputs:
+    picture = read_picture(image)
+    low, high = limits.CANVAS_MIN_PX, limits.CANVAS_MAX_PX
+    height, width = (min(high, max(low, int(side))) for side in picture.shape[1:])
+    size = (height, width)
+    if picture.shape[1:] != size:
+        picture = read_picture(image, size=size)
+    opened = read_mask(mask, size) if mask else None
+    code = None if latent is None else _code(latent)
+    return Inputs(size, picture=picture, mask=opened, latent=code)
+
+
+def _code(path: Path) -> Tensor:
+    """The first code in a file of latents.
+
+    Raises:
+        LimnerError: as `models.checkpoints.read`; UNKNOWN_MODEL if they are of style space.
+    """
+    from limner.models.checkpoints import read, rows_of
+
+    rows = rows_of(read(path))
+    if isinstance(rows, list):
+        words = f"{path.name} holds codes of style space."
+        raise LimnerError(ErrorCode.UNKNOWN_MODEL, words, "Give one of W or W+.")
+    return rows[0]
+
+
+def _report(drawn: Drawn, png: Path, as_json: bool, seconds: float) -> None:
+    about = drawn.about
+    if as_json:
+        typer.echo(json.dumps({
+            "png": str(png), "score": about["score"], "stopped": drawn.stopped,
+            "notices": drawn.notices, "settings": about["settings"],
+            "seconds": round(seconds, 3),
+        }, ensure_ascii=False))  # fmt: skip
+        return
+    told = about["settings"]
+    by = f"{told['generator']}'s {told['mapper']}" if told.get("mapper") else told["generator"]
+    near = f", found again with {told['inversion_db']:.1f} dB" if "inversion_db" in told else ""
+    typer.echo(f"{png}: by {by}{near}, score {about['score']:.3f}, {seconds:.1f} s")
+
+
+def sample(
+    out: Annotated[Path, typer.Option("--out", help="the PNG to write")] = Path("portrait.png"),
+    count: Annotated[
+        int, typer.Option("--count", min=1, max=SAMPLES_MAX, help="how many, with seeds one apart")
+    ] = 1,
+    seed: Annotated[int, typer.Option("--seed", min=0, max=limits.SEED_MAX - SAMPLES_MAX)] = 0,
+    truncation: Annotated[
+        float,
+        typer.Option("--truncation", min=0, max=2, help="how far from the mean; 1 is as it comes"),
+    ] = 0.7,
+    generator: Generator = None,
+    as_json: Json = False,
+) -> None:
+    """Paint random pictures with a generator: writes a PNG, or as many as --count says."""
+    from limner.models import networks
+
+    png = _png(out)
+    paths = [png] if count == 1 else [_numbered(png, seed + k) for k in range(count)]
+    for path in paths:
+        check_writable(path)
+    found = networks.find("generator", generator)
+    for k, picture in enumerate(_painted(found.name, range(seed, seed + count), truncation)):
+        about = {"generator": found.name, "seed": seed + k, "truncation": truncation}
+        write_atomic(paths[k], encode_png(picture, about))
+    if as_json:
+        typer.echo(json.dumps({"png": [str(p) for p in paths], "generator": found.name,
+                               "seed": seed, "truncation": truncation}))  # fmt: skip
+    else:
+        rest = "" if count == 1 else f" to {paths[-1].name}"
+        typer.echo(f"{paths[0]}{rest}: by {found.name}")
+
+
+def _numbered(png: Path, seed: int) -> Path:
+    return png.with_name(f"{png.stem}-{seed}.png")
+
+
+def _painted(name: str, seeds: range, truncation: float) -> Any:
+    """Each seed's picture, (3, S, S) in [0, 1], on the CPU."""
+    import torch
+
+    from limner.models import stylegan2
+    from limner.models.device import best_device
+
+    generator = stylegan2.load(name, best_device())
+    config = generator.config
+    for seed in seeds:
+        z = torch.randn(1, config.z_dim, generator=torch.Generator().manual_seed(seed))
+        z = z.to(generator.w_avg)
+        label = z.new_zeros(1, config.c_dim) if config.c_dim else None
+        with torch.no_grad():
+            image = generator(generator.map(z, label, truncation))[0]
+        yield ((image.clamp(-1, 1) + 1) / 2).cpu()

@@ -1,0 +1,161 @@
+"""Training a latent mapper (Patashnik et al. 2021, arXiv 2103.17249, section 5, eq. 4):
+
+    min_M  clip * D_CLIP(G(w'), t) + latents * |w' - w|^2 + identity * L_ID(G(w'), G(w))
+    w' = w + step * M(w)
+
+over latent codes of many pictures: those that are given (inverted pictures), or random ones. The
+weights and the rate are the authors'; their optimiser is Ranger, here it is Adam.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from limner.losses.cutouts import cutouts, fixed_maps
+from limner.losses.words import set_apart
+from limner.models.arcface import ArcFace
+from limner.models.clip import Clip
+from limner.models.mapper import RATE, STEP, Mapper
+from limner.models.stylegan2 import Generator
+from limner.training.loop import Figures, Run, course, leave, random_of, set_rate
+from limner_wire.errors import ErrorCode, LimnerError
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How to train.
+
+    Attributes:
+        prompt: what a picture should become.
+        neutral: what it is before; then the change of pictures is held to the change of words
+            (directional, Gal et al. 2022, arXiv 2108.00946, eq. 2) instead of the picture to the
+            prompt. Nothing for the paper's loss.
+        parts: levels of W+ ("coarse", "medium", "fine", "all"), or of style space ("style.03").
+        clip, identity, latents: weights of the terms.
+        contrast: as `losses.words.set_apart`.
+        truncation: of random codes.
+    """
+
+    prompt: str
+    neutral: str = ""
+    parts: tuple[str, ...] = ("coarse", "medium", "fine")
+    steps: int = 5000
+    batch: int = 4
+    rate: float = 0.5
+    warmup: int = 50
+    cooldown: float = 0.3
+    clip: float = 1.0
+    identity: float = 0.1
+    latents: float = 0.8
+    contrast: float = 0.0
+    truncation: float = 0.7
+    decay: float = 0.99
+    seed: int = 11
+
+
+class Trainer:
+    """One run for one prompt.
+
+    Args:
+        codes: (N, L, w_dim) to learn on; random ones if None.
+        name: of the generator, for the mapper's config.
+    """
+
+    def __init__(
+        self, settings: Settings, generator: Generator, clip: Clip, folder: Path,
+        identity: ArcFace | None = None, codes: Tensor | None = None, name: str = "",
+    ) -> None:  # fmt: skip
+        if not settings.prompt.strip() or not settings.parts:
+            raise LimnerError(
+                ErrorCode.BAD_INPUT, "A mapper needs a prompt and a part.", "Say what it learns."
+            )
+        self.settings, self.generator, self.clip = settings, generator, clip
+        self._identity, self._codes, self._name = identity, codes, name
+        in_styles = settings.parts[0].startswith("style.")
+        self.config = {
+            "space": "s" if in_styles else "w_plus", "parts": sorted(settings.parts),
+            "rate": RATE, "step": STEP, "normalizes": "channels", "prompt": settings.prompt,
+            "generator": name or None,
+        }  # fmt: skip
+        torch.manual_seed(settings.seed)
+        device = generator.w_avg.device
+        self.mapper = Mapper(self.config, generator.config).to(device)
+        self.adam = torch.optim.Adam(self.mapper.parameters(), lr=settings.rate)
+        self._text = set_apart(clip, [settings.prompt], settings.contrast)[0]
+        if settings.neutral:
+            change = self._text - set_apart(clip, [settings.neutral], settings.contrast)[0]
+            self._text = F.normalize(change, dim=0)
+        self.run = Run(folder, settings, {"mapper": self.mapper}, {"adam": self.adam}, "mapper")
+
+    @torch.no_grad()
+    def batch(self, chance: torch.Generator) -> Tensor:
+        """(B, L, w_dim) codes to learn on."""
+        s, config = self.settings, self.generator.config
+        if self._codes is not None:
+            rows = torch.randint(len(self._codes), (s.batch,), generator=chance)
+            return self._codes[rows].to(self.generator.w_avg)
+        z = torch.randn(s.batch, config.z_dim, generator=chance).to(self.generator.w_avg)
+        label = z.new_zeros(s.batch, config.c_dim) if config.c_dim else None
+        return self.generator.map(z, label, s.truncation)
+
+    def advance(self) -> Figures:
+        """One step."""
+        s, step = self.settings, self.run.step
+        set_rate(self.adam, s.rate * course(step, s.steps, s.warmup, s.cooldown))
+        w = self.batch(random_of(s.seed, step))
+        styles = self.generator.styles(w)
+        with torch.no_grad():
+            before = self.generator.render(styles)
+        after, moved = self._edited(w, styles)
+        losses = {"words": s.clip * self._far(before, after), "latents": s.latents * moved}
+        if self._identity is not None and s.identity:
+            with torch.no_grad():
+                who = self._identity.identify(before)
+            same = (self._identity.identify(after) * who).sum(1)
+            losses["identity"] = s.identity * (1 - same).mean()
+        self.adam.zero_grad()
+        torch.stack(list(losses.values())).sum().backward()
+        self.adam.step()
+        self.run.step += 1
+        self.run.follow(s.decay)
+        return {name: value.item() for name, value in losses.items()}
+
+    def _edited(self, w: Tensor, styles: list[Tensor]) -> tuple[Tensor, Tensor]:
+        """(B, 3, S, S) the edited pictures, and () how far their codes are."""
+        if self.mapper.in_styles:
+            changes = [self.mapper.step * c for c in self.mapper.on_styles(styles)]
+            moved = torch.stack([c.square().mean() for c in changes]).sum()
+            rows = zip(styles, changes, strict=True)
+            return self.generator.render([s + c for s, c in rows]), moved
+        change = self.mapper.step * self.mapper(w)
+        return self.generator(w + change), change.square().mean()
+
+    def _far(self, before: Tensor, after: Tensor) -> Tensor:
+        """() how far the edited pictures are from the words."""
+        seen = self._seen(after)
+        if not self.settings.neutral:
+            return 1 - (seen @ self._text).mean()
+        with torch.no_grad():
+            was = self._seen(before)
+        change = F.normalize(seen - was + 1e-6, dim=1)  # at first nothing has changed
+        return 1 - (change @ self._text).mean()
+
+    def _seen(self, pictures: Tensor) -> Tensor:
+        """(B, D) unit vectors of (B, 3, S, S) in [-1, 1]."""
+        whole = fixed_maps(1).to(pictures).expand(len(pictures), -1, -1)
+        return self.clip.encode_image(cutouts((pictures + 1) / 2, whole, self.clip.size_px))
+
+    def export(self) -> Path:
+        """The averaged mapper."""
+        best = Mapper(self.config, self.generator.config)
+        best.load_state_dict(self.run.averaged_state())
+        card = {"note": f"mapper: {self.settings.prompt}", "prompt": self.settings.prompt,
+                "licence": "GPL-3.0-or-later", "made": "by `limner train mapper`",
+                "clip": self.clip.name, "steps": self.run.step,
+                "settings": self.settings}  # fmt: skip
+        return leave(self.run.folder, "mapper", self.config, best.tensors(), card)
