@@ -1,4 +1,7 @@
-"""`limner train`: the starter models' own training, on their corpus or on pictures of yours."""
+"""`limner train`: the starter models' own training, on their corpus or on pictures of yours.
+
+The portraits' networks are trained by `cli.train_portraits`, what edits need by `cli.train_edits`.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ from typing import Annotated
 import torch
 import typer
 
+from limner.cli import train_edits, train_portraits
 from limner.models.catalog import at, find
 from limner.models.clip import Clip
 from limner.models.device import best_device
@@ -23,6 +27,8 @@ def register(app: typer.Typer, name: str) -> None:
     group = typer.Typer(no_args_is_help=True)
     group.command("corpus")(corpus)
     group.command("clip")(clip)
+    train_portraits.register(group)
+    train_edits.register(group)
     app.add_typer(group, name=name, help="Train the starter models on pictures of your own.")
 
 
@@ -36,12 +42,14 @@ def corpus(
     out: Annotated[Path, typer.Option("--out", help="where the packed corpora go")] = CORPUS,
     scenes: Annotated[int, typer.Option("--scenes", help="generated pictures of shapes")] = 2000,
     redrawn: Annotated[int, typer.Option("--redrawn", help="icons re-drawn as strokes")] = 3000,
+    portraits: Annotated[int, typer.Option("--portraits", help="painted portraits")] = 4000,
     seed: Annotated[int, typer.Option("--seed")] = 0,
 ) -> None:
     """Render and pack a training corpus: from icon sets, or from a folder of captioned pictures."""
     from limner.training import folders
     from limner.training import icons as icon_sets
     from limner.training import scenes as generated
+    from limner.training.portraits import corpus as painted
 
     if folder is not None and icons is None:
         packed = {"train": folders.read_folder(folder)}
@@ -54,6 +62,7 @@ def corpus(
             "unseen": icon_sets.read_icons(icons, (icon_sets.TEST_SET,)),
             "scenes": generated.scenes(scenes, seed),
             "redrawn": generated.redrawn(made, redrawn, seed),
+            "portraits": painted.portraits(portraits, seed),
         }
     for name, part in packed.items():
         part.save(out / name)
@@ -81,6 +90,9 @@ def clip(
     scribbles: Annotated[
         float, typer.Option("--scribbles", help="part of a batch that are its own drawings")
     ] = 0.2,
+    restyle: Annotated[
+        float, typer.Option("--restyle", help="part of a batch that is shown in another hand")
+    ] = 0.35,
     bf16: Annotated[bool, typer.Option("--bf16", help="train in bfloat16")] = False,
     evaluate: Annotated[
         bool, typer.Option("--evaluate", help="measure a model instead: retrieval and drawing")
@@ -107,10 +119,11 @@ def clip(
 
     if tower not in training.TOWERS or steps < 1 or batch < 2 or rate <= 0 or attack < 0:
         raise LimnerError(ErrorCode.BAD_INPUT, "A training setting is out of bounds; see --help.")
-    named = corpora or [CORPUS / name for name in ("icons", "scenes", "redrawn")]
+    named = corpora or [CORPUS / name for name in ("icons", "scenes", "redrawn", "portraits")]
     settings = training.Settings(
         tower=tower, steps=steps, batch=batch, rate=rate, attack=attack, seed=seed,
-        start=str(find(start).weights) if start else "", scribbles=scribbles, bf16=bf16,
+        start=str(find(start).weights) if start else "", scribbles=scribbles,
+        restyle=restyle, bf16=bf16,
     )  # fmt: skip
     trainer = training.Trainer(settings, join([load(path) for path in named]), out)
     if trainer.resume():

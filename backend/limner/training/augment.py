@@ -3,7 +3,8 @@
 The pictures that CLIPDraw shows a CLIP are cutouts, shifted, scaled and bent, on the canvas'
 background: training shows it the same kind, half of them by CLIPDraw's own augmentation. A picture
 may also be dyed in a named colour; it then carries the colour as a further fact, so that "a blue
-cat" means something although no icon is one.
+cat" means something although no icon is one. Or it is restyled (`training.restyle`), unless its
+colours are told.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from torch import Tensor
 from limner.losses.cutouts import random_maps, sampling_grid
 from limner.models.clip import words_of
 from limner.training.corpora import Fact
+from limner.training.restyle import restyled
 
 VIEW_PX = 64
 
@@ -43,7 +45,7 @@ def colour_fact(name: str) -> Fact:
 
 
 def augment(
-    rgba: Tensor, facts: Sequence[Sequence[Fact]], chance: random.Random
+    rgba: Tensor, facts: Sequence[Sequence[Fact]], chance: random.Random, restyle: float = 0.0
 ) -> tuple[Tensor, list[list[Fact]]]:
     """Cutouts of a batch of pictures, and the facts that this added to each.
 
@@ -51,6 +53,7 @@ def augment(
         rgba: (B, 4, H, W) in [0, 1], straight alpha.
         facts: what is true of each picture.
         chance: where the randomness comes from.
+        restyle: the part of the pictures without a told colour that is restyled.
 
     Returns:
         (B, 3, 64, 64) in [0, 1], and B lists.
@@ -68,7 +71,11 @@ def augment(
     seen = F.grid_sample(
         torch.cat([rgb * alpha, alpha], 1), view, mode="bilinear", align_corners=False
     )
-    return lit(seen[:, :3] + ground * (1 - seen[:, 3:]), noise), added
+    out = seen[:, :3] + ground * (1 - seen[:, 3:])
+    plain = [i for i, f in enumerate(facts) if not added[i] and not is_coloured(f)]
+    if some := [i for i in plain if chance.random() < restyle]:
+        out[some] = restyled(out[some], noise)
+    return lit(out, noise), added
 
 
 def lit(pictures: Tensor, noise: torch.Generator) -> Tensor:

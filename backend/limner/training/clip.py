@@ -70,6 +70,8 @@ class Settings:
             the first step. Empty to begin from nothing.
         scribbles: the part of a batch that are the tower's own drawings, from the step at which
             the attack has its full length.
+        restyle: the part of the other pictures that is shown in another hand, where no colour is
+            told of them.
         bf16: run both towers in bfloat16, about 1.4 times as fast on CPUs that multiply it.
     """
 
@@ -83,6 +85,7 @@ class Settings:
     cooldown: float = 0.4
     seed: int = 0
     scribbles: float = 0.0
+    restyle: float = 0.0
     start: str = ""
     bf16: bool = False
 
@@ -167,7 +170,9 @@ class Trainer:
         size = min(self.settings.batch - len(fakes), len(self.keys))
         rows = sorted(chance.sample(range(len(self.keys)), size))
         rgba = torch.from_numpy(np.asarray(self.corpus.pictures[rows])).float() / 255
-        pictures, added = augment(rgba, [self.corpus.facts[i] for i in rows], chance)
+        pictures, added = augment(
+            rgba, [self.corpus.facts[i] for i in rows], chance, self.settings.restyle
+        )
         facts = [[*self.corpus.facts[i], *more] for i, more in zip(rows, added, strict=True)]
         told = [caption(f, chance) for f in facts]
         true = [self.keys[i] | {f.key for f in more} for i, more in zip(rows, added, strict=True)]
