@@ -1,15 +1,18 @@
 """`limner bench`: the rasterizer's time, where a drawing step's time goes, what live costs, and how
-well drawings take over a style."""
+well drawings take over a style, and how well edits do what is asked."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
 from rich.table import Table
+
+from limner_wire.errors import ErrorCode, LimnerError
 
 
 def register(app: typer.Typer, name: str) -> None:
@@ -19,6 +22,7 @@ def register(app: typer.Typer, name: str) -> None:
     group.command("draw")(draw)
     group.command("live")(live)
     group.command("style")(style)
+    group.command("edit")(edit)
     app.add_typer(group, name=name, help="Measure this machine.")
 
 
@@ -63,13 +67,7 @@ def live(
     from limner.server import bench
 
     figures = bench.measure(seconds)
-    if as_json:
-        typer.echo(json.dumps(figures))
-        return
-    table = Table("figure", "measured", box=None)
-    for name, figure in figures.items():
-        table.add_row(name, figure)
-    Console().print(table)
+    _told(figures, as_json)
 
 
 def style(
@@ -107,6 +105,49 @@ def style(
         given = {name: json.loads(value) for name, _, value in
                  (text.partition("=") for text in setting or ())}  # fmt: skip
         figures = dict(measure.run(prompts or (), hands or (), settings, given, unseen, out))
+    _told(figures, as_json)
+
+
+def edit(
+    judge: Annotated[Path, typer.Option("--judge", help="the folder of the judge of attributes")],
+    out: Annotated[Path, typer.Option("--out", help="where outcomes and sheets go")] = Path(
+        ".cache/edits"
+    ),
+    methods: Annotated[
+        list[str] | None,
+        typer.Option("--method", help="direction | mapper | optimize; may be repeated"),
+    ] = None,
+    portraits: Annotated[int, typer.Option("--portraits", min=1)] = 100,
+    fit: Annotated[int, typer.Option("--fit", help="steps that find each portrait's code")] = 100,
+    generator: Annotated[str | None, typer.Option("--generator")] = None,
+    setting: Annotated[
+        list[str] | None, typer.Option("--set", help="METHOD.NAME=VALUE, as JSON")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="print JSON, and nothing else")] = False,
+) -> None:
+    """Edit held-out portraits in six ways by three methods, and count what changed."""
+    from limner.models import clip, networks
+    from limner.models.device import best_device
+    from limner.training import attribute_judge
+    from limner.training import edit_evaluate as measure
+
+    ways = methods or list(measure.METHODS)
+    if unknown := sorted(set(ways) - set(measure.METHODS)):
+        raise LimnerError(ErrorCode.BAD_INPUT, f"There is no method {unknown[0]!r}.")
+    given: dict[str, dict[str, object]] = {}
+    for text in setting or ():
+        name, _, value = text.partition("=")
+        way, _, name = name.partition(".")
+        given.setdefault(way, {})[name] = json.loads(value)
+    device = best_device()
+    evaluation = measure.Evaluation(
+        networks.find("generator", generator).name, attribute_judge.load(judge, device),
+        clip.load((), device), given, device,
+    )  # fmt: skip
+    _told(measure.run(evaluation, ways, portraits, fit, out), as_json)
+
+
+def _told(figures: Mapping[str, object], as_json: bool) -> None:
     if as_json:
         typer.echo(json.dumps(figures))
         return
