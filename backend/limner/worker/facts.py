@@ -6,10 +6,17 @@ from typing import Any
 
 import torch
 
-from limner.methods.base import Interactive
+from limner.methods.base import Interactive, Method
+from limner.methods.editing import Edit
 from limner.methods.registry import METHODS
 from limner.methods.schema import schema
+from limner.models import networks
 from limner.models.catalog import installed
+
+NO_GENERATOR = (
+    "This edits with a generator, and none is on this machine. Add one (limner models add FILE), "
+    "then start the backend again."
+)
 
 
 def facts(device: torch.device) -> dict[str, Any]:
@@ -24,6 +31,7 @@ def facts(device: torch.device) -> dict[str, Any]:
             "needs": list(method.needs),
             "models": method.needs_models,
             "stays": isinstance(method, Interactive),
+            "ready": _lack(method),
         }
         for method in METHODS.values()
     ]
@@ -32,3 +40,10 @@ def facts(device: torch.device) -> dict[str, Any]:
         for m in installed()
     ]
     return {"device": device.type, "methods": methods, "models": models}
+
+
+def _lack(method: Method[Any, Any]) -> str:
+    """Why a method can't run on this machine, in words; nothing if it can."""
+    if isinstance(method, Edit) and not networks.installed("generator"):
+        return NO_GENERATOR
+    return ""

@@ -1,4 +1,7 @@
-/** Changes of a running job's settings: gathered, sent soon, the last one always. */
+/**
+ * Changes of a running job's settings: gathered, sent soon, the last one always. A job that stays
+ * gets each at once, as soon as it has answered the one before.
+ */
 
 import { words } from "./words.js";
 
@@ -17,7 +20,7 @@ export class Adjuster {
   /** @param {Object|null} job whose settings the form changes from now on */
   follow(job) {
     clearTimeout(this.timer);
-    Object.assign(this, { job, pending: {}, sent: {}, timer: 0 });
+    Object.assign(this, { job, pending: {}, sent: {}, timer: 0, isAsked: false });
   }
 
   /** A field has changed for good. @param {Object} field */
@@ -26,7 +29,14 @@ export class Adjuster {
     if (!this.job || value === undefined || !field.isAdjustable) return;
     if (same(value, this.#last(field)) && !(field.name in this.pending)) return;
     this.pending[field.name] = value;
-    this.timer ||= setTimeout(() => this.send(), GAP_MS);
+    if (this.job.stays) this.send();
+    else this.timer ||= setTimeout(() => this.send(), GAP_MS);
+  }
+
+  /** The backend has answered, or never will: the next can go. */
+  answered() {
+    this.isAsked = false;
+    if (this.job?.stays) this.send();
   }
 
   /** Send what has gathered; before the backend knows the job, it waits for the next call. */
@@ -35,10 +45,13 @@ export class Adjuster {
     this.timer = 0;
     const names = Object.keys(this.pending);
     if (!names.length || this.job.state === "sending" || !this.session.isReady) return;
+    if (this.isAsked && this.job.stays) return;
     if (this.form.check()) {
       this.session.say({ t: "adjust", job: this.job.id, params: this.pending });
       Object.assign(this.sent, this.pending);
-      this.form.note(names, words.sent);
+      this.isAsked = true;
+      this.job.failure = null; // it was of another change
+      if (!this.job.stays) this.form.note(names, words.sent);
     }
     this.pending = {};
   }

@@ -29,7 +29,7 @@ export function drawChart(canvas, losses) {
 
 /** @param {string} name @param {number} place @returns {string} the CSS variable with its colour */
 export function curveColour(name, place) {
-  return name === MAIN ? "--accent" : `--curve-${place % 3}`;
+  return name === MAIN ? "--accent" : `--curve-${place % 4}`;
 }
 
 function curve(context, points, wide, high) {

@@ -11,6 +11,7 @@ import { Tabs } from "./tabs.js";
 import { words } from "./words.js";
 
 const WITH_STROKES = "init"; // the role that takes a drawing to go on from
+const TO_EDIT = "picture"; // the role whose picture becomes another
 const at = (id) => document.getElementById(id);
 
 export class Desk {
@@ -81,6 +82,8 @@ export class Desk {
     memory.method.write(name);
     this.tabs.select(name);
     at("about").textContent = method.about ?? "";
+    at("prompt-ask").textContent = this.edits ? words.askEdit : words.askDraw;
+    at("prompt").placeholder = this.edits ? words.exampleEdit : words.exampleDraw;
     this.form.build(method.schema);
     // the prompt goes along to every method; it was perhaps typed before any was there
     const prompt = this.form.prompt.read();
@@ -89,13 +92,25 @@ export class Desk {
     this.model.box.hidden = !method.models;
     this.inputs.build(method.inputs, method.needs);
     this.#follow();
+    this.canvas.write(this.edits ? null : memory.canvas.read(null));
     at("words").hidden = !this.form.takesWords;
     at("no-words").hidden = this.form.takesWords;
+  }
+
+  /** @returns {boolean} whether the method changes a picture, rather than drawing one */
+  get edits() {
+    return Boolean(this.method?.inputs.includes(TO_EDIT));
+  }
+
+  /** @returns {string} why the method can't run on the backend's machine; nothing if it can */
+  get lack() {
+    return this.method?.ready ?? "";
   }
 
   /** @returns {Object|null} a submit but for its id and pictures; null if something is wrong */
   request() {
     if (!this.method) return null;
+    if (this.lack) return this.on.problem(this.lack);
     if (this.inputs.missing) return this.on.problem(words.needs(this.inputs.missing));
     if (!this.form.check() || !this.canvas.check()) return null;
     const models = this.method.models ? this.model.value : [];
@@ -138,14 +153,22 @@ export class Desk {
 
   /** Begin from a drawing. @param {Object} job with a result */
   async goOnFrom(job) {
-    const takes = (method) => method?.models && method.inputs.includes(WITH_STROKES);
-    const own = job.drawing?.isDeep ? this.#find(job.method) : null; // others would flatten it
-    const method = [own, this.method, ...this.methods].find(takes);
+    const { svg, png } = job.result;
+    const roleOf = ({ inputs, models }) =>
+      [TO_EDIT, WITH_STROKES].find((role) => models && inputs.includes(role));
+    const own = this.#find(job.method);
+    // a drawing in space stays one: others would flatten it
+    const first = job.drawing?.isDeep ? [own, this.method] : [this.method, own];
+    const method = [...first, ...this.methods].find((one) => one && roleOf(one));
     if (!method) return;
     if (method !== this.method) this.choose(method.name);
-    const file = new Blob([job.result.svg], { type: "image/svg+xml" });
-    await this.inputs.take(WITH_STROKES, file, words.startedFrom(job.prompt));
-    this.canvas.write(job.canvas);
+    const role = roleOf(method);
+    const isStrokes = svg && role === WITH_STROKES;
+    const file = isStrokes
+      ? new Blob([svg], { type: "image/svg+xml" })
+      : new Blob([png], { type: "image/png" });
+    await this.inputs.take(role, file, words.startedFrom(job.prompt));
+    this.canvas.write(this.edits ? null : job.canvas);
     this.#remember();
   }
 
@@ -166,7 +189,7 @@ export class Desk {
 
   /** The size and the settings that the pictures bring. */
   #follow() {
-    this.canvas.follow(this.inputs.size);
+    this.canvas.follow(this.inputs.size, this.edits ? "edited" : "drawn");
     this.form.follow(this.inputs.used.map(([role]) => role));
   }
 
@@ -185,7 +208,7 @@ export class Desk {
   #remember() {
     if (!this.method) return;
     memory.settings(this.method.name).write(this.form.values());
-    memory.canvas.write(this.canvas.chosen);
+    if (!this.edits) memory.canvas.write(this.canvas.chosen); // an edit's is its picture's own
     memory.model.write(this.model.select.value);
   }
 }

@@ -4,7 +4,9 @@ import { el } from "./dom.js";
 import { words } from "./words.js";
 
 const USUAL = [224, 224]; // what the strokes' usual widths are made for
-const LONGEST = 512; // of a canvas that is taken from a picture, unless the artist asks for more
+// the longer side of a canvas that is taken from a picture, unless the artist asks for more: what
+// is quick to draw on, and what is shown live of an edit
+const LONGEST = { drawn: 512, edited: 1024 };
 
 /** The size of the canvas: the artist's, or the picture's, or the usual. */
 export class CanvasSize {
@@ -61,9 +63,12 @@ export class CanvasSize {
     this.#show();
   }
 
-  /** @param {[number, number]|null} size of the picture that is drawn over or begun from */
-  follow(size) {
-    this.ofPicture = size && this.#drawable(size);
+  /**
+   * @param {[number, number]|null} size of the picture that is edited, drawn over or begun from
+   * @param {"drawn"|"edited"} use
+   */
+  follow(size, use) {
+    this.ofPicture = size && this.#inBounds(size, LONGEST[use]);
     this.#show();
   }
 
@@ -95,9 +100,9 @@ export class CanvasSize {
     });
   }
 
-  /** Its proportions, no longer than is quick to draw on, and no side out of bounds. */
-  #drawable(size) {
-    const scale = Math.min(1, LONGEST / Math.max(...size));
+  /** Its proportions, no longer than that, and no side out of bounds. */
+  #inBounds(size, longest) {
+    const scale = Math.min(1, longest / Math.max(...size));
     return size.map((side) =>
       Math.min(Math.max(Math.round(side * scale), this.limits[0]), this.limits[1]),
     );

@@ -7,7 +7,7 @@ import { words } from "./words.js";
 const SENT_AS_THEY_ARE = ["image/png", "image/jpeg", "image/webp"];
 const SVG = "image/svg+xml";
 const TAKES_STROKES = "init"; // the role in which an SVG stays strokes; elsewhere it is a picture
-const SIZED = ["over", "init"]; // the roles whose picture is as large as the canvas
+const SIZED = ["picture", "over", "init"]; // the roles whose picture is as large as the canvas
 
 /**
  * @typedef {Object} Input
@@ -58,7 +58,7 @@ export class Inputs {
     return this.missing ?? free ?? this.roles[0];
   }
 
-  /** @returns {[number, number]|null} the size of what is drawn over or begun from */
+  /** @returns {[number, number]|null} the size of what is edited, drawn over or begun from */
   get size() {
     const [, input] = this.used.find(([role]) => SIZED.includes(role)) ?? [];
     return input?.size ?? null;

@@ -18,6 +18,7 @@ export function newJob(id, request = {}) {
     ...request,
     state: "sending",
     note: "",
+    stays: false, // paused after its last step: it answers every change until it is kept
     position: 0,
     step: 0,
     total: 0,
@@ -28,8 +29,11 @@ export function newJob(id, request = {}) {
     failure: null,
     asked: "", // the command that is under way: "pause", "resume", "keep", "drop"
     confirmed: null, // the last `adjusted`
+    newest: null, // frame of strokes that is not shown yet
+    newestPicture: null, // that is not decoded yet
+    isDecoding: false, // whether one is being decoded
     drawing: null, // of the newest frame
-    result: null, // {svg, png, about}
+    result: null, // {svg, png, about}; a picture of pixels has no svg
     frames: [], // recorded steps
     get prompt() {
       return this.params.prompt ?? "";
@@ -44,8 +48,8 @@ export function newJob(id, request = {}) {
 }
 
 const CHANGES = {
-  state(job, { state, position = 0, step = 0, note = "" }) {
-    Object.assign(job, { state, position, note, asked: "" });
+  state(job, { state, position = 0, step = 0, note = "", stays = false }) {
+    Object.assign(job, { state, position, note, stays, asked: "" });
     job.step = Math.max(job.step, step);
   },
   waiting(job, { position }) {
@@ -67,7 +71,7 @@ const CHANGES = {
     for (const [name, value] of Object.entries(losses)) addPoint(job.losses, name, step, value);
   },
   done(job, { state = "done", about }, { svg, png }) {
-    Object.assign(job, { state, asked: "", result: { svg, png, about } });
+    Object.assign(job, { state, stays: false, asked: "", result: { svg, png, about } });
     job.step = about.settings?.steps_done ?? job.step;
   },
   described(job, { about }) {
@@ -91,7 +95,9 @@ export function tell(job, message, buffers) {
 
 function addPoint(losses, name, step, value) {
   const points = losses.get(name) ?? [];
-  if (points.length && points.at(-1)[0] >= step) return;
+  const last = points.at(-1)?.[0] ?? -1;
+  if (last > step) return;
+  if (last === step) points.pop(); // a job that stays tells it anew
   points.push([step, value]);
   losses.set(name, points.length > CURVE_POINTS ? points.filter((_, i) => !(i % 2)) : points);
 }

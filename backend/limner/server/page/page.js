@@ -3,6 +3,7 @@
 import { Adjuster } from "./adjust.js";
 import { Desk } from "./desk.js";
 import { button } from "./dom.js";
+import { fromPicture } from "./drawing.js";
 import { anySeed } from "./form.js";
 import { Gallery, PAGE } from "./gallery.js";
 import { maskOf } from "./inputs.js";
@@ -23,6 +24,7 @@ const at = (id) => document.getElementById(id);
 
 let job = null; // on the easel
 let isFrameAsked = false;
+let isBefore = false; // whether the picture is shown as it was before the edit
 const pictures = new Map(); // sha256 -> Input
 
 // --- painting: everything that changes is shown in the next animation frame ---------------------
@@ -34,7 +36,7 @@ function soon() {
   requestAnimationFrame(() => {
     isFrameAsked = false;
     render();
-    session.shown();
+    if (!job?.isDecoding) session.shown();
   });
 }
 
@@ -45,31 +47,47 @@ function render() {
   }
   stage.show(scene());
   stage.draw();
-  tray.render(job, session.isReady, isAttached() || desk.holds(job));
+  tray.render(job, session.isReady, isAttached() || Boolean(job?.isOver && desk.holds(job)));
   replay.open(job);
   desk.attach(isAttached());
-  const missing = isAttached() ? undefined : desk.inputs.missing;
-  at("draw").textContent = isAttached() ? words.drawNew : words.draw;
-  at("draw").disabled = !desk.method || Boolean(missing);
-  at("needs").textContent = missing ? words.needs(missing) : "";
-  at("draw").classList.toggle("primary", !isAttached());
-  at("examples").hidden = Boolean(job) || !desk.form.takesWords;
+  showDrawButton();
+  at("examples").hidden = Boolean(job) || !desk.form.takesWords || desk.edits;
   at("stage").setAttribute("aria-label", words.stage(job));
   showTurn();
   showTitle();
 }
 
+/** Draw, or what keeps it from being pressed. */
+function showDrawButton() {
+  const isFree = !isAttached();
+  const lack = isFree ? desk.lack : "";
+  const missing = isFree && !lack ? desk.inputs.missing : undefined;
+  at("draw").textContent = isFree ? words.draw : words.drawNew;
+  at("draw").disabled = !desk.method || Boolean(lack || missing);
+  at("draw").classList.toggle("primary", isFree);
+  at("needs").textContent = missing ? words.needs(missing) : "";
+  at("lack").textContent = lack;
+}
+
 function scene() {
-  if (!job) return { size: desk.canvas.value, under: given(desk.inputs.used, "over") };
-  const size = job.canvas;
-  const sent = Object.entries(job.inputs).map(([role, sha256]) => [role, pictures.get(sha256)]);
+  if (!job) return { size: desk.canvas.value, under: ground(desk.inputs.used) };
+  const sent = job.isBeingSent
+    ? desk.inputs.used
+    : Object.entries(job.inputs).map(([role, sha256]) => [role, pictures.get(sha256)]);
+  const drawing = job.replayed ?? job.drawing;
+  const canCompare = Boolean(drawing?.image && given(sent, "picture"));
+  at("before").hidden = !canCompare;
+  at("before").setAttribute("aria-pressed", String(isBefore));
   return {
-    size,
-    under: given(sent, "over"),
-    mask: given(sent, "mask", "mask"),
-    drawing: job.replayed ?? job.drawing,
+    size: job.canvas,
+    under: ground(sent),
+    mask: drawing?.image ? undefined : given(sent, "mask", "mask"), // a picture comes as a whole
+    drawing: canCompare && isBefore ? undefined : drawing,
   };
 }
+
+/** What lies below the drawing: the picture that is edited, or drawn over. */
+const ground = (inputs) => given(inputs, "picture") ?? given(inputs, "over");
 
 /** A drawing that lies in space can be turned, and says so. */
 function showTurn() {
@@ -106,6 +124,7 @@ async function describe(described) {
     tell(described, message, {});
     await fetchPictures(described);
     if (described.result) showResult(described);
+    if (job === described && isAttached()) putPicturesBack();
   } catch (problem) {
     if (problem.code === "unknown_job" && job === described) setOnEasel(null);
   }
@@ -128,16 +147,37 @@ function keepPicture(sha256, role, input) {
   pictures.set(sha256, input);
 }
 
-/** A result is strokes, sharp at any zoom. */
+/** A result is strokes, sharp at any zoom, or a picture of pixels. */
 function showResult(ended) {
-  ended.drawing = fromSvg(new TextDecoder().decode(ended.result.svg), ended.canvas);
+  const { svg, png } = ended.result;
+  if (svg) ended.drawing = fromSvg(new TextDecoder().decode(svg), ended.canvas);
+  else showPicture(ended, png, "image/png", ended.canvas);
+}
+
+/** Pictures are decoded one after the other; of those that come meanwhile, only the newest. */
+async function showPicture(shown, ...picture) {
+  shown.newestPicture = picture;
+  if (shown.isDecoding) return;
+  shown.isDecoding = true;
+  while (shown.newestPicture) {
+    const next = shown.newestPicture;
+    shown.newestPicture = null;
+    try {
+      shown.drawing = await fromPicture(...next);
+    } catch {
+      // it is broken: what was shown before stays
+    }
+    soon();
+  }
+  shown.isDecoding = false;
 }
 
 /** The form belongs to the drawing on the easel from Draw until it is over. */
 const isAttached = () => Boolean(job && !job.isOver && memory.attached.read(null) === job.id);
 
 function showTitle() {
-  const share = job?.total && !job.isOver ? `${Math.round((100 * job.step) / job.total)} % ` : "";
+  const isUnderWay = job?.total && !job.isOver && !job.stays;
+  const share = isUnderWay ? `${Math.round((100 * job.step) / job.total)} % ` : "";
   const mark = job?.state === "done" ? "✓ " : share;
   const title = words.title(job && `${mark}${job.prompt || words.untitled(job.method)}`);
   if (document.title !== title) document.title = title;
@@ -213,10 +253,17 @@ function useSettings() {
   desk.attach(false);
   if (!desk.restore(job)) return;
   memory.attached.write(job.isOver ? null : job.id);
-  for (const [role, sha256] of Object.entries(job.inputs)) {
-    if (pictures.has(sha256)) desk.inputs.put(role, pictures.get(sha256));
-  }
+  putPicturesBack();
   soon();
+}
+
+/** The form of a job has its pictures too. */
+function putPicturesBack() {
+  for (const [role, sha256] of Object.entries(job.inputs)) {
+    const input = pictures.get(sha256);
+    if (input && desk.inputs.given.get(role) !== input) desk.inputs.put(role, input);
+  }
+  desk.canvas.write(job.canvas); // it may be the picture's own now
 }
 
 // --- what is heard ------------------------------------------------------------------------------
@@ -230,15 +277,22 @@ function heard(message, buffers) {
 }
 
 function heardOfEasel(message, buffers) {
-  if (message.t === "strokes") {
-    if (message.seq) job.newest = { message, buffers };
+  if (message.t === "strokes" || message.t === "raster") {
+    if (message.seq) takeFrame(message, buffers);
     return;
   }
   tell(job, message, buffers);
   if (message.t === "error" && !message.seq && job.state === "sending") job.state = "error";
-  if (message.t === "adjusted") desk.form.note(job.confirmed.names, words.from(job.confirmed.step));
+  if (message.t === "adjusted" || message.t === "error") adjuster.answered();
+  if (message.t === "adjusted" && !job.stays)
+    desk.form.note(job.confirmed.names, words.from(job.confirmed.step));
   if (message.t === "done") showResult(job);
   if (message.t === "state" || message.t === "done") stateChanged();
+}
+
+function takeFrame(message, buffers) {
+  if (message.t === "strokes") job.newest = { message, buffers };
+  else showPicture(job, buffers.picture, message.mime, message.canvas);
 }
 
 function stateChanged() {
@@ -295,6 +349,7 @@ const session = new Session({
   changed: (problem) => {
     banner.show(problem);
     if (job) job.asked = "";
+    adjuster.answered(); // what was under way is lost
     soon();
   },
 });
@@ -311,7 +366,7 @@ const stage = new Stage(at("stage"), soon, (scale) => {
   at("scale").textContent = `${Math.round(100 * scale)} %`;
 });
 const replay = new Replay(
-  (id, step) => session.ask({ t: "fetch", job: id, what: "frame", step }, "strokes"),
+  (id, step) => session.ask({ t: "fetch", job: id, what: "frame", step }, "frame"),
   (drawing) => {
     job.replayed = drawing;
     soon();
@@ -355,11 +410,21 @@ function drawOrFree() {
 function keyPressed(event) {
   if (event.isComposing) return; // Enter then ends a syllable, not the prompt
   const isPrompt = event.target === at("prompt");
+  const isTyped = event.target.matches("input:not([type=range]), select");
   if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) draw();
   else if (event.key === "Enter" && isPrompt && !isAttached()) draw();
-  else if (event.ctrlKey || event.metaKey || event.altKey || event.target.matches("input, select"))
-    return;
+  else if (event.ctrlKey || event.metaKey || event.altKey || isTyped) return;
+  else if (holdsBefore(event)) showBefore(true);
   else if (stage.key(event.key)) event.preventDefault();
+}
+
+const holdsBefore = ({ key, target }) =>
+  key.toLowerCase() === "b" || (target === at("before") && [" ", "Enter"].includes(key));
+
+/** The picture as it was, as long as a key or the button is held. */
+function showBefore(isHeld) {
+  isBefore = isHeld;
+  soon();
 }
 
 function showExamples() {
@@ -378,6 +443,13 @@ at("zoom-in").onclick = () => stage.key("+");
 at("zoom-out").onclick = () => stage.key("-");
 at("scale").onclick = () => stage.fit();
 at("front").onclick = () => stage.front();
+at("before").onpointerdown = ({ target, pointerId }) => {
+  target.setPointerCapture(pointerId);
+  showBefore(true);
+};
+for (const end of ["pointerup", "pointercancel", "keyup", "blur"]) {
+  window.addEventListener(end, () => isBefore && showBefore(false));
+}
 document.addEventListener("keydown", keyPressed);
 document.addEventListener("dragover", (event) => {
   event.preventDefault();

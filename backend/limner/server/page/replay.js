@@ -1,7 +1,7 @@
 /** How a drawing came about: a slider over its recorded frames, and a button that plays them. */
 
-import { fromFrame } from "./strokes.js";
 import { button, el } from "./dom.js";
+import { fromAnyFrame } from "./drawing.js";
 import { words } from "./words.js";
 
 const FRAME_MS = 80;
@@ -63,11 +63,9 @@ export class Replay {
 
   async #drawing(job, step) {
     const { cache } = this;
-    if (!cache.has(step)) {
-      const { message, buffers } = await this.fetchFrame(job.id, step);
-      cache.set(step, fromFrame(buffers, message.canvas));
-    }
-    return this.job === job && cache.get(step);
+    if (!cache.has(step)) cache.set(step, await this.fetchFrame(job.id, step));
+    const drawing = await fromAnyFrame(cache.get(step)); // pictures are large: anew each time
+    return this.job === job && drawing;
   }
 
   async #play() {

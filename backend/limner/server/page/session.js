@@ -15,7 +15,8 @@ const BACK_OFF_MS = [250, 30000]; // before the first try again, and at most
 const PING_MS = 15000;
 const SILENCE_MS = 25000; // after a ping without any word, the connection is dead
 const DURABLE = new Set(["state", "adjusted", "notice", "error", "done"]); // when they have a seq
-const LATEST_WINS = new Set(["waiting", "progress", "strokes", "raster"]); // to be acknowledged
+const FRAMES = new Set(["strokes", "raster"]);
+const LATEST_WINS = new Set(["waiting", "progress", ...FRAMES]); // to be acknowledged
 const ENDED = new Set(["done", "error", "cancelled"]);
 
 /** What the backend answered instead of what was asked. */
@@ -89,7 +90,8 @@ export class Session {
 
   /**
    * Ask for something that is answered once.
-   * @param {Object} message @param {string} answer the answer's "t"
+   * @param {Object} message
+   * @param {string} answer the answer's "t"; "frame" for one of either kind
    * @returns {Promise<{message: Object, buffers: Object}>} rejected when refused or not connected
    */
   ask(message, answer) {
@@ -172,9 +174,10 @@ export class Session {
   /** Hand a message to whoever asked for it; an error without a job ends the uploads. */
   #answer(message, buffers) {
     const isRefusal = message.t === "error" && !message.seq;
-    const isLive = message.t === "strokes" && message.seq; // a recorded frame has no seq
+    const kind = FRAMES.has(message.t) ? "frame" : message.t;
+    const isLive = kind === "frame" && message.seq; // a recorded frame has no seq
     const fits = ({ job, answer }) =>
-      job === message.job && (isRefusal || (answer === message.t && !isLive));
+      job === message.job && (isRefusal || (answer === kind && !isLive));
     const place = this.asked.findIndex(fits);
     if (place >= 0) {
       const [{ resolve, reject }] = this.asked.splice(place, 1);

@@ -3,7 +3,8 @@
  * that lies in space, to be turned.
  */
 
-import { paint, turned } from "./strokes.js";
+import { cover, paint } from "./drawing.js";
+import { turned } from "./strokes.js";
 
 const ROOM_PX = 28; // around the paper when it fits
 const ZOOM = [0.05, 64];
@@ -246,11 +247,4 @@ export class Stage {
     if (this.isDeep && !event.shiftKey) this.turn(-way[0] * KEY_TURN, way[1] * KEY_TURN);
     else this.pan(way[0] * KEY_PAN_PX, way[1] * KEY_PAN_PX);
   }
-}
-
-/** A picture scaled to cover the paper, its overhang cut evenly, as the backend does it. */
-function cover(context, picture, wide, high) {
-  const scale = Math.max(wide / picture.width, high / picture.height);
-  const [w, h] = [picture.width * scale, picture.height * scale];
-  context.drawImage(picture, (wide - w) / 2, (high - h) / 2, w, h);
 }

@@ -11,6 +11,7 @@ const STEPS = 65535;
  * @property {[number, number]} size in pixels
  * @property {Stroke[]} strokes in painter's order
  * @property {boolean} isDeep whether it lies in space, and can be turned
+ * @property {HTMLImageElement} [image] instead of strokes: a picture
  */
 
 /**
@@ -117,7 +118,7 @@ export function turned(drawing, azimuth, elevation) {
 }
 
 /**
- * Paint a drawing; the context's transform maps canvas pixels to where they go.
+ * Paint strokes; the context's transform maps canvas pixels to where they go.
  * @param {CanvasRenderingContext2D} context @param {Drawing} drawing
  */
 export function paint(context, drawing) {

@@ -1,6 +1,6 @@
 /** The small picture of a job: its result, or else the last frame that was recorded. */
 
-import { fromFrame, paint } from "./strokes.js";
+import { fromAnyFrame, fromPicture, paint } from "./drawing.js";
 
 export const THUMBNAIL_PX = 220; // the longer side
 
@@ -19,18 +19,12 @@ export async function thumbnail(session, job) {
     }
   }
   const asked = { t: "fetch", job: job.job, what: "frame", step: Number.MAX_SAFE_INTEGER };
-  const { message, buffers } = await session.ask(asked, "strokes");
-  return painted(fromFrame(buffers, message.canvas));
+  return painted(await fromAnyFrame(await session.ask(asked, "frame")));
 }
 
-async function fromResult(session, { job, canvas: [wide, high] }) {
+async function fromResult(session, { job, canvas }) {
   const { buffers } = await session.ask({ t: "fetch", job, what: "result" }, "done");
-  const scale = THUMBNAIL_PX / Math.max(wide, high);
-  return createImageBitmap(new Blob([buffers.png], { type: "image/png" }), {
-    resizeWidth: Math.max(1, Math.round(wide * scale)),
-    resizeHeight: Math.max(1, Math.round(high * scale)),
-    resizeQuality: "high",
-  });
+  return painted(await fromPicture(buffers.png, "image/png", canvas));
 }
 
 function painted(drawing) {

@@ -47,6 +47,9 @@ export class Tray {
     this.place.toggleAttribute("data-over", job.isOver);
     setText(this.state, stateText(job));
     setText(this.figures, figuresText(job, isReady));
+    setText(this.buttons.keep, job.stays ? words.keepPicture : words.keep);
+    this.buttons.keep.title = job.stays ? words.keepPictureHelp : "";
+    this.buttons.keep.classList.toggle("primary", job.stays);
     this.figures.title = job.result ? words.scoreHelp : "";
     this.#renderLine(job);
     this.#renderNotices(job);
@@ -87,7 +90,7 @@ export class Tray {
 
   #renderLine(job) {
     const share = job.total ? Math.min(1, job.step / job.total) : 0;
-    this.line.hidden = job.isOver;
+    this.line.hidden = job.isOver || job.stays;
     this.bar.style.transform = `scaleX(${share})`;
     this.line.setAttribute("aria-valuenow", String(Math.round(100 * share)));
     this.line.setAttribute("aria-valuetext", words.steps(job.step, job.total));
@@ -131,14 +134,14 @@ export class Tray {
     const isWaiting = job.state === "queued" || job.state === "loading";
     const shown = {
       pause: job.state === "running",
-      resume: job.state === "paused",
+      resume: job.state === "paused" && !job.stays,
       keep: job.isLive,
       drop: job.isLive || isWaiting,
-      svg: job.result,
+      svg: job.result?.svg,
       png: job.result,
-      copy: job.result,
+      copy: job.result?.svg,
       goOn: job.result,
-      anotherSeed: job.isOver && job.state !== "error" && job.method,
+      anotherSeed: job.isOver && job.state !== "error" && job.method && !job.inputs.picture,
       useSettings: job.method && !isSet,
     };
     for (const [name, node] of Object.entries(this.buttons)) node.hidden = !shown[name];
@@ -154,6 +157,7 @@ export class Tray {
     if (!job.result) return;
     const kinds = { svg: "image/svg+xml", png: "image/png" };
     for (const [name, type] of Object.entries(kinds)) {
+      if (!job.result[name]) continue;
       this.buttons[name].href = URL.createObjectURL(new Blob([job.result[name]], { type }));
       this.buttons[name].download = `${fileName(job)}.${name}`;
     }
@@ -168,7 +172,7 @@ function figuresText(job, isReady) {
   if (job.state === "sending" && !isReady) return words.sendingLater;
   const parts = [];
   if (job.step && job.state !== "error")
-    parts.push(words.steps(job.step, job.isOver ? 0 : job.total));
+    parts.push(words.steps(job.step, job.isOver || job.stays ? 0 : job.total));
   if (job.state === "running" && job.rate) parts.push(words.rate(job.rate), words.left(job.left));
   if (job.result) parts.push(words.score(job.result.about.score));
   if (job.note && !job.isOver) parts.push(job.note);

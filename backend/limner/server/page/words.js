@@ -1,9 +1,10 @@
 /** Everything that the page says to the artist, but for the fixed labels in index.html. */
 
 const ROLES = {
+  picture: ["Edit", "the picture that is changed"],
   init: ["Begin from", "a picture or an SVG to go on from"],
   over: ["Draw over", "a picture that stays below the strokes"],
-  mask: ["Only where white", "a mask: strokes stay where it is white"],
+  mask: ["Only where white", "a mask: where it is black, all stays as it is"],
   style: ["In the style of", "a picture whose look is taken over"],
   style2: ["And of a second", "a picture whose look is taken over"],
   style3: ["And of a third", "a picture whose look is taken over"],
@@ -75,7 +76,11 @@ export const words = {
   dismiss: "Dismiss",
 
   // the form
-  sayWhat: "Say what to draw.",
+  askDraw: "What to draw",
+  exampleDraw: "a red apple",
+  askEdit: "What the picture should become",
+  exampleEdit: "a smiling face",
+  sayWhat: "Say what you want.",
   recommended: (value) => `${value} recommended`,
   recommendedPlain: "recommended",
   backToRecommended: "Back to recommended",
@@ -111,7 +116,9 @@ export const words = {
   empty: "Empty paper",
   emptyHelp: "Say what to draw, or choose one of your drawings.",
   state(job) {
+    if (job.asked === "keep" && job.stays) return "Keeping it…";
     if (job.asked) return ASKED[job.asked];
+    if (job.stays) return "Ready to keep";
     if (job.state === "queued" && job.position > 0) {
       return `${count(job.position, "drawing")} before this one`;
     }
@@ -125,12 +132,14 @@ export const words = {
   progress: "How far it is",
   score: (score) => `score ${Number(score.toPrecision(3))}`,
   scoreHelp: "How near it is to what was asked; higher is nearer.",
-  stage: (job) => (job ? `${job.prompt || "A drawing"}: ${STATES[job.state]}` : words.empty),
+  stage: (job) => (job ? `${job.prompt || "A drawing"}: ${words.state(job)}` : words.empty),
   dragToTurn: "Drag to turn it",
   frontView: "Front view",
   pause: "Pause",
   resume: "Go on",
   keep: "Stop and keep",
+  keepPicture: "Keep this picture",
+  keepPictureHelp: "It is done, as it is now",
   drop: "Cancel",
   dropSure: "Throw it away?",
   dropYes: "Throw away",
@@ -145,7 +154,7 @@ export const words = {
   anotherSeed: "Another seed",
   anotherSeedHelp: "Draw the same again with another seed",
   goOn: "Go on from this",
-  goOnHelp: "Begin the next drawing from these strokes",
+  goOnHelp: "Begin the next one from this",
   useSettings: "Use its settings",
   useSettingsHelp: "Put this drawing’s settings into the form",
   play: "Play",

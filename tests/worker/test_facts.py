@@ -1,0 +1,37 @@
+"""What front ends are told of the methods: whether each can run on this machine."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from limner.models import networks
+from limner.worker.facts import facts
+
+sys.path.append(str(Path(__file__).parents[1] / "methods"))
+import studios
+
+EDITS = {"global_directions", "latent_mapper", "latent_optimization"}
+
+
+def lacks() -> dict[str, str]:
+    return {row["name"]: row["ready"] for row in facts(torch.device("cpu"))["methods"]}
+
+
+def test_without_a_generator_edits_say_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LIMNER_MODELS", str(tmp_path))
+    monkeypatch.setattr(networks, "STARTER_FOLDER", tmp_path / "starter" / "clip")
+    told = lacks()
+    assert {name for name, lack in told.items() if lack} == EDITS
+    assert all("limner models add FILE" in told[name] for name in EDITS)
+
+
+def test_with_one_all_can_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LIMNER_MODELS", str(tmp_path))
+    studios.install(tmp_path)
+    assert not any(lacks().values())
