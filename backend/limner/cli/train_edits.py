@@ -65,7 +65,7 @@ def directions(
     if measurement.resume():
         typer.echo(f"going on from channel {measurement.done}", err=True)
     measurement.run(_report)
-    typer.echo(f"{measurement.export(name, neutral)}")
+    _left(measurement.export(name, neutral))
 
 
 def mapper(
@@ -114,7 +114,7 @@ def mapper(
     trainer = Trainer(settings, network, looker, folder, who, codes, name)
     if trainer.run.resume():
         typer.echo(f"going on from step {trainer.run.step}", err=True)
-    typer.echo(f"{train(trainer, steps, timed_report(steps))}")
+    _left(train(trainer, steps, timed_report(steps)))
 
 
 def _generator(named: str | None) -> tuple[str, Generator]:
@@ -145,6 +145,11 @@ def _codes(name: str) -> Tensor:
             ErrorCode.UNKNOWN_MODEL, f"{name} holds no codes of W+.", "Name others, or none."
         )
     return rows
+
+
+def _left(weights: Path) -> None:
+    typer.echo(f"{weights}")
+    typer.echo(f"To edit with it: limner models add {weights.parent}", err=True)
 
 
 def _report(done: int, count: int) -> None:
