@@ -9,11 +9,12 @@ import bpy
 from limner_front import words
 from limner_front.i18n import _
 from limner_front.jobs import Request
+from limner_wire.limits import CANVAS_MIN_PX
 
 from . import canvas, drawings, images, plane, props, stage
 
 CAMERA = "CAMERA"  # a place
-INIT, MASK = "init", "mask"
+INIT, MASK, PICTURE = "init", "mask", "picture"
 ON_CANVAS = ("over", "init")  # roles whose picture lies on the canvas, pixel by pixel
 
 Pictures = dict[str, tuple[bytes, str]]  # role -> a picture's bytes and their kind
@@ -27,20 +28,44 @@ def problem(context: bpy.types.Context) -> str:
     return props.problem(scene) or _place_problem(scene) or _inputs_problem(context)
 
 
-def request(scene: bpy.types.Scene) -> Request:
-    """What is asked for, with what the artist has set and nothing else."""
+def edited(scene: bpy.types.Scene) -> str:
+    """The image that is edited, by name, if it is one."""
+    return props.given(scene)[PICTURE].image if props.has_own_size(scene) else ""
+
+
+def own_size(scene: bpy.types.Scene) -> Pictures:
+    """The picture that says how large the canvas is: the image that is edited. Else nothing.
+
+    Raises:
+        LimnerError: in words, if it can't be read.
+    """
+    name = edited(scene)
+    return {PICTURE: canvas.image_picture(scene, bpy.data.images[name])} if name else {}
+
+
+def request(scene: bpy.types.Scene, own: Pictures) -> Request:
+    """What is asked for, with what the artist has set and nothing else.
+
+    Args:
+        own: the picture that is as large as the canvas, as `own_size` tells it.
+    """
     size = plane.canvas_size(scene, int(scene.limner.longest_px))
+    if own:
+        wide, high = images.size_of(own[PICTURE][0])
+        size = max(wide, CANVAS_MIN_PX), max(high, CANVAS_MIN_PX)
     name = str(props.method(scene)["name"])
     return Request(name, props.values(scene), size, props.models(scene))
 
 
-def placed(context: bpy.types.Context, size: tuple[int, int]) -> stage.Placed:
-    """Where the drawing will stand.
+def placed(context: bpy.types.Context, method: str, size: tuple[int, int]) -> stage.Placed:
+    """Where the drawing will stand; an edit stands nowhere.
 
     Raises:
         LimnerError: if there is no camera for it, or one without a plane.
     """
     scene, set_ = context.scene, context.scene.limner
+    if props.edits(method):
+        return stage.Placed(scene.name, [], stage.IMAGE)
     matrix = _plane(scene, size)
     metres_per_px = matrix.to_scale()[0]
     return stage.Placed(
@@ -69,17 +94,21 @@ def _eye(scene: bpy.types.Scene, matrix: Any) -> plane.Eye | None:
     return plane.eye(matrix, scene.camera) if scene.limner.place == CAMERA else None
 
 
-def inputs(context: bpy.types.Context, size: tuple[int, int], hide: list[str]) -> Pictures:
+def inputs(
+    context: bpy.types.Context, size: tuple[int, int], own: Pictures, hide: list[str]
+) -> Pictures:
     """The pictures for the method's roles.
 
     Args:
+        own: those that are there already.
         hide: the objects that are not to be in a picture of the scene, by name.
 
     Raises:
         LimnerError: in words, if one can't be had.
     """
     given = props.given(context.scene)
-    return {role: _picture(context, role, what, size, hide) for role, what in given.items()}
+    wanted = {role: what for role, what in given.items() if role not in own}
+    return own | {r: _picture(context, r, what, size, hide) for r, what in wanted.items()}
 
 
 def _picture(
@@ -99,7 +128,7 @@ def _picture(
     image = bpy.data.images[given.image]
     if role == MASK:
         return canvas.mask_bytes(image, size)
-    return images.picture_bytes(image, size if role in ON_CANVAS else images.ENOUGH)
+    return canvas.image_picture(scene, image, size if role in ON_CANVAS else images.ENOUGH)
 
 
 def _strokes(context: bpy.types.Context, size: tuple[int, int]) -> bytes:
@@ -112,7 +141,7 @@ def _strokes(context: bpy.types.Context, size: tuple[int, int]) -> bytes:
 
 
 def _place_problem(scene: bpy.types.Scene) -> str:
-    if scene.limner.place != CAMERA:
+    if scene.limner.place != CAMERA or props.edits(scene.limner.method):
         return ""
     if scene.camera is None:
         return _("The scene has no camera. Add one, or draw at the 3D cursor.")

@@ -93,6 +93,27 @@ def viewport_picture(context: Any, size: Size, hide: Iterable[str] = ()) -> Enco
     return images.encoded(np.ascontiguousarray(rgba[::-1, :, :3])), PNG
 
 
+def image_picture(scene: Any, image: Any, size: Size | None = None) -> Encoded:
+    """An image of the file; a render as the scene shows it.
+
+    Args:
+        size: where it will be used, as `images.picture_bytes` takes it.
+
+    Raises:
+        LimnerError: as `images.picture_bytes`.
+    """
+    if image.type != "RENDER_RESULT":
+        return images.picture_bytes(image, size)
+    with tempfile.TemporaryDirectory(prefix="limner-") as folder:
+        path = Path(folder) / "render.png"
+        try:
+            with _as_png(scene.render.image_settings):
+                image.save_render(str(path), scene=scene)
+        except RuntimeError:  # nothing was rendered
+            return images.picture_bytes(image, size)
+        return file_picture(str(path))
+
+
 def mask_bytes(image: Any, size: Size) -> Encoded:
     """An image as a mask: white is drawn in, black or transparent is not. A layer in one colour
     that is transparent in part goes by its alpha: that is for the backend, who has the rule.
@@ -174,14 +195,30 @@ def _set_up(scene: Any, camera: Any, size: Size, path: Path) -> None:
     render.use_compositing = render.use_sequencer = render.use_multiview = render.use_stamp = False
     render.filepath = str(path)
     file = render.image_settings
-    if hasattr(file, "media_type"):
-        file.media_type = "IMAGE"  # of Blender 5: else only a film's formats may be set
-    file.file_format, file.color_depth = "PNG", "8"
-    file.color_mode = "RGBA" if render.film_transparent else "RGB"
+    _set_png(file, "RGBA" if render.film_transparent else "RGB")
     file.color_management = "FOLLOW_SCENE"
     if render.engine == "CYCLES":
         scene.cycles.samples = min(scene.cycles.samples, SAMPLES)
     scene.eevee.taa_render_samples = min(scene.eevee.taa_render_samples, SAMPLES)
+
+
+def _set_png(file: Any, colours: str) -> None:
+    if hasattr(file, "media_type"):
+        file.media_type = "IMAGE"  # of Blender 5: else only a film's formats may be set
+    file.file_format, file.color_depth, file.color_mode = "PNG", "8", colours
+
+
+@contextmanager
+def _as_png(file: Any) -> Iterator[None]:
+    """What a scene's pictures are saved as, for a while."""
+    names = ("media_type", "file_format", "color_depth", "color_mode")
+    before = {name: getattr(file, name) for name in names if hasattr(file, name)}
+    try:
+        _set_png(file, "RGBA")
+        yield
+    finally:
+        for name, was in before.items():
+            setattr(file, name, was)
 
 
 def _frame(size: Size, aspect: float) -> Size:

@@ -16,7 +16,7 @@ NEWEST = 6  # drawings in the list, until all are asked for
 BARS = "▁▂▃▄▅▆▇█"
 COLUMNS = 24  # of a loss's curve, at most
 NAME, CURVE = 0.28, 0.66  # of the width: a loss's name; of the rest: its curve
-PICTURE = 2.4  # the size of a small picture, in rows
+PICTURE, LIVE_PICTURE = 2.4, 8.0  # the size of a small picture, in rows
 STATES = {
     "running": "PLAY", "paused": "PAUSE", "done": "CHECKMARK", "cancelled": "CHECKMARK",
     "error": "ERROR",
@@ -35,8 +35,10 @@ class DrawingPanel(Panel):
         if job is None:
             layout.label(text=_("Empty paper"), translate=False)
             return
-        icon = STATES.get(job.state, "SORTTIME")
+        icon = STATES.get("done" if job.stays else job.state, "SORTTIME")
         layout.label(text=words.state(job), icon=icon, translate=False)
+        if job.raster is not None and (picture := gallery.icon(job.id)):
+            layout.template_icon(picture, scale=LIVE_PICTURE)
         if not job.is_over:
             self._draw_progress(context, found, job)
         elif figures := words.figures(job, is_ready=found.line.is_ready):
@@ -53,19 +55,24 @@ class DrawingPanel(Panel):
             self._draw_commands(context, found, job)
 
     def _draw_progress(self, context: Context, found: Studio, job: Job) -> None:
-        factor = min(1.0, job.step / job.total) if job.total else 0.0
-        text = words.steps(job.step, job.total) if job.step else ""
-        self.layout.progress(factor=factor, text=text, translate=False)
+        if not job.stays:
+            factor = min(1.0, job.step / job.total) if job.total else 0.0
+            text = words.steps(job.step, job.total) if job.step else ""
+            self.layout.progress(factor=factor, text=text, translate=False)
         if job.state == "running" and job.rate:
             said = f"{words.rate(job.rate)} · {words.left(job.left)}"
             say(self.layout, context, said)
-        if job.note:
-            say(self.layout, context, job.note)
+        if note := words.note(job):
+            say(self.layout, context, note)
         if not found.line.is_ready:
             say(self.layout, context, _("The backend is not connected."), "ERROR", alert=True)
 
     def _draw_commands(self, context: Context, found: Studio, job: Job) -> None:
         column = self.layout.column(align=True)
+        if job.stays:
+            button(column, "stop_keep", _("Keep this picture"), "CHECKMARK")
+            button(column, "cancel", _("Cancel"), "X")
+            return
         row = column.row(align=True)
         if job.state == "paused":
             button(row, "resume", _("Go on"), "PLAY")
@@ -81,7 +88,8 @@ class DrawingPanel(Panel):
         column = self.layout.column(align=True)
         if job.is_kept and not stage.is_there(job):
             button(column, "keep", _("Put it back"), "IMPORT")
-        if job.is_kept and getattr(job.snapshot, "sink", "") == stage.GREASE_PENCIL:
+        sink = getattr(job.snapshot, "sink", "")
+        if stage.has_strokes(job) and sink == stage.GREASE_PENCIL:
             row = column.row(align=True)
             button(row, "bake", _("Bake"), "OUTLINER_OB_GREASEPENCIL")
             button(row, "to_curves", _("To curves"), "OUTLINER_OB_CURVE")

@@ -9,19 +9,29 @@ from typing import Any
 import bpy
 import bpy.utils.previews
 
+from . import images
+
+SIDE_PX = 128  # of one that changes
+
 _pictures: Any = None  # a collection of previews, while there are any
 
 
 def put(job: str, png: bytes) -> None:
     """A drawing looks like this."""
-    global _pictures
-    if _pictures is None:
-        _pictures = bpy.utils.previews.new()
     drop(job)
     path = _path(job)
     with contextlib.suppress(OSError):  # a full disk: then there is no picture
         path.write_bytes(png)
-        _pictures.load(job, str(path), "IMAGE")
+        _collection().load(job, str(path), "IMAGE")
+
+
+def show(job: str, image: Any) -> None:
+    """A drawing that runs looks like this image now."""
+    pixels = images.small(image, SIDE_PX)
+    found = _collection()
+    picture = found[job] if job in found else found.new(job)
+    picture.image_size = pixels.shape[1], pixels.shape[0]
+    picture.image_pixels_float.foreach_set(pixels.ravel())
 
 
 def icon(job: str) -> int:
@@ -44,6 +54,13 @@ def clear() -> None:
             drop(job)
         bpy.utils.previews.remove(_pictures)
         _pictures = None
+
+
+def _collection() -> Any:
+    global _pictures
+    if _pictures is None:
+        _pictures = bpy.utils.previews.new()
+    return _pictures
 
 
 def _path(job: str) -> Path:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import struct
 import zlib
+from collections.abc import Collection
 from typing import Any
 
 import bpy
@@ -21,7 +22,9 @@ from limner_wire.limits import IMAGE_AREA_PX, IMAGE_SIDE_PX
 from .blending import srgb
 
 PNG = "image/png"
-OURS = "limner"  # a custom property of images that are shown here
+OURS = "limner"  # a custom property of images that are shown here: one of these
+PREVIEW, RESULT = "preview", "result"
+OF = "limner_of"  # another: the name of the image that it is an edit of
 READ_AREA_PX = 4 * IMAGE_AREA_PX  # of an image; a gigabyte while it is read
 LEVEL = 3  # of deflate: half the size of 1, a quarter of the time of 6
 
@@ -71,12 +74,51 @@ def encoded(levels: Bytes) -> bytes:
     )
 
 
-def create(name: str) -> str:
-    """A new image, to show pictures in; its name. It is saved, though nothing may use it."""
+def size_of(png: bytes) -> Size:
+    """(width, height) of a PNG."""
+    wide, high = struct.unpack(">II", png[16:24])
+    return wide, high
+
+
+def at_hand(context: Any) -> Any:
+    """The image that the artist is at: an Image Editor of the window shows it, or it is a texture
+    of the active object. None if there is none."""
+    shown = [space.image for space in _editors(context.window) if space.image is not None]
+    textures = _textures(getattr(context, "object", None))
+    return next((image for image in shown + textures if image.get(OURS) != PREVIEW), None)
+
+
+def create(name: str, of: str = "") -> str:
+    """A new image, to show pictures in; its name. It is saved, though nothing may use it.
+
+    Image Editors that show nothing show it, and those that show what it is an edit `of`.
+    """
     image = bpy.data.images.new(name, 1, 1)
-    image[OURS] = True
+    image[OURS], image[OF] = PREVIEW, of
     image.use_fake_user = True
+    _show_instead(image, (None, bpy.data.images.get(of)))
     return str(image.name)
+
+
+def keep(name: str) -> None:
+    """It is a result: no preview any more."""
+    bpy.data.images[name][OURS] = RESULT
+
+
+def remove(name: str) -> None:
+    """Take one of ours away, if it is there; Image Editors then show what it was an edit of."""
+    image = bpy.data.images.get(name)
+    if image is not None:
+        _show_instead(bpy.data.images.get(image.get(OF, "")), (image,))
+        bpy.data.images.remove(image)
+
+
+def remove_previews(names: Collection[str]) -> None:
+    """Take those of them away that are previews and no results: an undo has brought them back."""
+    for name in names:
+        image = bpy.data.images.get(name)
+        if image is not None and image.get(OURS) == PREVIEW:
+            remove(name)
 
 
 def show(name: str, data: bytes, mime: str) -> Any:
@@ -100,7 +142,41 @@ def show(name: str, data: bytes, mime: str) -> Any:
     return image
 
 
+def small(image: Any, side: int) -> Floats:
+    """(h, w, 4) of an image in few pixels, at most twice `side`, bottom row first."""
+    flat = np.empty(len(image.pixels), np.float32)
+    image.pixels.foreach_get(flat)
+    part = max(1, max(image.size) // side)
+    pixels = flat.reshape(image.size[1], image.size[0], image.channels)
+    return np.ascontiguousarray(_rgba(pixels[::part, ::part]))
+
+
 # --- inside ----------------------------------------------------------------------------------
+
+
+def _editors(window: Any) -> list[Any]:
+    """The Image Editors of a window."""
+    areas = window.screen.areas if window is not None else ()
+    return [area.spaces.active for area in areas if area.type == "IMAGE_EDITOR"]
+
+
+def _show_instead(image: Any, of: Collection[Any]) -> None:
+    """Image Editors that show one of those show this one, unless they are pinned."""
+    for window in bpy.context.window_manager.windows:
+        for space in _editors(window):
+            if space.image in of and not space.use_image_pin:
+                space.image = image
+
+
+def _textures(owner: Any) -> list[Any]:
+    """The images of an object's active material, the active one first."""
+    material = getattr(owner, "active_material", None)
+    tree = material.node_tree if material is not None else None
+    if tree is None:
+        return []
+    nodes = sorted(tree.nodes, key=lambda node: node != tree.nodes.active)
+    found = [node.image for node in nodes if node.type == "TEX_IMAGE"]
+    return [image for image in found if image is not None]
 
 
 def _pixels(image: Any) -> Floats:

@@ -116,6 +116,15 @@ class OfResult(OfJob):
         return studio.why_not_keep() if studio.job else ""
 
 
+class OfStrokes(OfResult):
+    """One on a drawing that has strokes."""
+
+    @classmethod
+    def why_not(cls, context: bpy.types.Context, studio: Studio) -> str:
+        """As `OfResult`."""
+        return studio.why_not_strokes() if studio.job else ""
+
+
 class LIMNER_OT_keep(OfResult, bpy.types.Operator):
     """Put the drawing into the scene again, if it was deleted or undone."""
 
@@ -127,7 +136,7 @@ class LIMNER_OT_keep(OfResult, bpy.types.Operator):
         studio.keep(job)
 
 
-class LIMNER_OT_bake(OfResult, bpy.types.Operator):
+class LIMNER_OT_bake(OfStrokes, bpy.types.Operator):
     """Make the drawing an ordinary Grease Pencil object in world units, free of Limner."""
 
     bl_idname, bl_label = "limner.bake", _("Bake")
@@ -144,7 +153,7 @@ class LIMNER_OT_bake(OfResult, bpy.types.Operator):
         job.snapshot.is_gone = True
 
 
-class LIMNER_OT_to_curves(OfResult, bpy.types.Operator):
+class LIMNER_OT_to_curves(OfStrokes, bpy.types.Operator):
     """Make a curve object of the drawing, with the same handles, beside it."""
 
     bl_idname, bl_label = "limner.to_curves", _("To Curves")
@@ -159,7 +168,7 @@ class LIMNER_OT_to_curves(OfResult, bpy.types.Operator):
         curves.to_curves(job.snapshot.object)
 
 
-class LIMNER_OT_animate(OfResult, bpy.types.Operator):
+class LIMNER_OT_animate(OfStrokes, bpy.types.Operator):
     """Make keyframes of the drawing's recorded steps, so that it plays as an animation."""
 
     bl_idname, bl_label = "limner.animate", _("Animate")
@@ -238,7 +247,8 @@ class LIMNER_OT_adopt(Act, bpy.types.Operator):
         row = next((row for row in studio.earlier if row["job"] == self.job), None)
         if row is not None:
             width, height = row["canvas"]
-            studio.adopt(row, asked.placed(context, (int(width), int(height))))
+            size = int(width), int(height)
+            studio.adopt(row, asked.placed(context, str(row["method"]), size))
 
 
 class LIMNER_OT_continue_drawing(Act, bpy.types.Operator):
@@ -314,9 +324,9 @@ SIMPLE = (
     ("new_drawing", _("New Drawing"), _("Leave this drawing to itself, and set up another"),
      lambda s, c: s.new_drawing()),
     ("pause", _("Pause"), _("Hold the drawing; it goes on later"),
-     lambda s, c: s.easel.command("pause"), lambda s, c: s.why_not_hold()),
+     lambda s, c: s.easel.command("pause"), lambda s, c: s.why_not_pause()),
     ("resume", _("Go On"), _("Let the drawing go on"),
-     lambda s, c: s.easel.command("resume"), lambda s, c: s.why_not_hold()),
+     lambda s, c: s.easel.command("resume"), lambda s, c: s.why_not_pause()),
     ("stop_keep", _("Stop and Keep"), _("Stop, and keep the drawing as it is"),
      lambda s, c: s.easel.command("keep"), lambda s, c: s.why_not_hold()),
     ("cancel", _("Cancel"), _("Stop, and throw the drawing away"),

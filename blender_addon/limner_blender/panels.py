@@ -111,7 +111,8 @@ class SettingsPanel(Panel):
         size.enabled = not found.is_attached
         if method.get("models") and forms.models:
             fields.plain(size, scene.limner, "model", _("Model"))
-        fields.plain(size, scene.limner, "longest_px", _("Longest side"))
+        if not props.has_own_size(scene):
+            fields.plain(size, scene.limner, "longest_px", _("Longest side"))
         fields.draw(
             layout, scene, scene.limner.method, found.notes, roles=props.filled(scene),
             is_live=found.is_attached, width_px=width_px(context),
@@ -152,6 +153,9 @@ class PlacePanel(Panel):
         layout, set_ = self.layout, context.scene.limner
         layout.use_property_split, layout.use_property_decorate = True, False
         layout.enabled = not found.is_attached
+        if props.edits(set_.method):
+            say(layout, context, _("A picture that is edited becomes a new image of this file."))
+            return
         layout.prop(set_, "sink")
         if set_.sink == stage.IMAGE:
             return

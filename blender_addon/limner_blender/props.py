@@ -16,14 +16,15 @@ from limner_front.roles import open_roles
 from limner_wire.limits import PROMPT_CHARS
 from limner_wire.messages import Welcome
 
-from . import forms, prefs
+from . import forms, images, prefs
 
 LONGEST_MIN_PX, LONGEST_MAX_PX = 64, 1024
 NONE, IMAGE, CAMERA, VIEWPORT = "NONE", "IMAGE", "CAMERA", "VIEWPORT"
 STROKES, FILE = "STROKES", "FILE"
-MASK = "mask"
+MASK, PICTURE = "mask", "picture"
 BEST = "BEST"  # the model: the best one that is there
 SOURCES = {
+    PICTURE: (NONE, IMAGE, CAMERA, VIEWPORT),
     "over": (NONE, CAMERA, VIEWPORT, IMAGE, FILE),
     "init": (NONE, STROKES, CAMERA, VIEWPORT, IMAGE, FILE),
     "mask": (NONE, IMAGE, FILE),
@@ -78,6 +79,16 @@ def method(scene: Scene) -> Mapping[str, Any]:
     return forms.methods.get(scene.limner.method, {})
 
 
+def edits(name: str) -> bool:
+    """Whether a method changes a picture, which then becomes one: it stands nowhere in a scene."""
+    return PICTURE in forms.methods.get(name, {}).get("inputs", ())
+
+
+def has_own_size(scene: Scene) -> bool:
+    """Whether what is edited has a size of its own."""
+    return edits(scene.limner.method) and _given(scene, PICTURE).source == IMAGE
+
+
 def takes_words(scene: Scene) -> bool:
     """Whether the chosen method takes a prompt."""
     found = method(scene)
@@ -122,6 +133,8 @@ def problem(scene: Scene) -> str:
     found = method(scene)
     if not found:
         return _("The backend has not said yet what it can draw.")
+    if missing := found.get("ready"):
+        return _(str(missing))
     if takes_words(scene) and not scene.limner.prompt.strip():
         return _("Say what to draw.")
     if len(scene.limner.prompt.strip()) > PROMPT_CHARS:
@@ -255,6 +268,11 @@ def _row_changed(self: Any, _context: Any) -> None:
     forms.changed(self.id_data, name, setting)
 
 
+def _picture_source_changed(self: Any, context: Any) -> None:
+    if self.source_picture == IMAGE and self.image_picture is None:
+        self.image_picture = images.at_hand(context)
+
+
 def _role_help(role: str) -> str:
     text = "strokes stay where this picture is white" if role == MASK else words.role_help(role)
     return text[:1].upper() + text[1:]
@@ -372,6 +390,7 @@ for _role in SOURCES:
         f"source_{_role}": EnumProperty(
             name=words.role(_role), description=_role_help(_role), options=set(),
             items=_source_items(_role),
+            update=_picture_source_changed if _role == PICTURE else None,
         ),
         f"image_{_role}": PointerProperty(type=bpy.types.Image, name=words.role(_role)),
         f"file_{_role}": StringProperty(

@@ -31,12 +31,13 @@ class Placed:
     """Where a drawing goes, frozen when it begins. Names and numbers, no datablocks.
 
     Attributes:
-        matrix: 4x4, row by row: canvas pixels -> world.
+        matrix: 4x4, row by row: canvas pixels -> world; none of what stands nowhere.
         spread: "FLAT", "ORDER" or "SIZE": how a flat drawing is given depth.
         spread_px: over how many canvas pixels.
         eye: the camera in canvas pixels, from where nothing of that is to be seen.
         sink: "GREASE_PENCIL", "CURVE" or "IMAGE": what it is in the end.
         object, image: what it has become so far, by name; nothing before.
+        of: the image that it is an edit of, by name, if it is one.
         paper: whether white paper lies below its strokes.
         keys: whether its recorded key frames become keyframes when it is done.
         was_undone: an undo may have taken its object away, so that it may come back.
@@ -51,6 +52,7 @@ class Placed:
     eye: tuple[float, float, float] | None = None
     object: str = ""
     image: str = ""
+    of: str = ""
     paper: bool = False
     keys: bool = False
     first_frame: int = 1
@@ -105,6 +107,7 @@ def finish(job: Job) -> None:
     if strokes is None or placed.sink == IMAGE:
         if result.png:
             _show_picture(job, result.png, "image/png")
+            images.keep(placed.image)
         return
     placed.is_gone = False
     _show_strokes(job, strokes)
@@ -147,11 +150,14 @@ def discard(job: Job) -> None:
             grease_pencil.remove(found.name)
         else:
             curves.remove(found.name)
-    image = bpy.data.images.get(placed.image)
-    if image is not None:
-        bpy.data.images.remove(image)
+    images.remove(placed.image)
     placed.object = placed.image = ""
     placed.is_gone = True
+
+
+def has_strokes(job: Job) -> bool:
+    """Whether a result can be drawn as strokes, and not as a picture alone."""
+    return job.result is not None and bool(job.result.svg)
 
 
 def is_there(job: Job) -> bool:
@@ -165,7 +171,7 @@ def is_there(job: Job) -> bool:
 def _show_picture(job: Job, data: bytes, mime: str) -> None:
     placed: Placed = job.snapshot
     if placed.image not in bpy.data.images:
-        placed.image = images.create(layer_name(job))
+        placed.image = images.create(layer_name(job), placed.of)
     images.show(placed.image, data, mime)
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import bpy
 
 from limner_front import program, settings, words
-from limner_front.adjuster import Adjuster
+from limner_front.adjuster import GAP_S, STAYS_GAP_S, Adjuster
 from limner_front.easel import Easel
 from limner_front.i18n import _
 from limner_front.jobs import SENDING, Job, Request
@@ -22,7 +22,7 @@ from limner_wire.errors import LimnerError
 from limner_wire.session import Heard
 from limner_wire.strokes import Strokes
 
-from . import asked, canvas, drawings, forms, gallery, prefs, props, stage
+from . import asked, canvas, drawings, forms, gallery, images, prefs, props, stage
 from .net import Line, Where
 from .starter import Starter
 
@@ -80,6 +80,7 @@ class Studio:
         self.earlier: tuple[dict[str, Any], ...] = ()
         self.methods: dict[str, dict[str, Any]] = {}
         self._attached = ""  # the drawing that the form belongs to
+        self._previews: set[str] = set()  # the images that drawings had while they ran
         self._seen = -1  # of the line's news
         self._is_changed = True
         self._keys: dict[str, tuple[set[int], dict[int, Strokes]]] = {}  # job -> wanted, come
@@ -118,8 +119,12 @@ class Studio:
         return asked.problem(context)
 
     def why_not_hold(self) -> str:
-        """Why the shown drawing can't be paused, or stopped and kept."""
+        """Why the shown drawing can't be stopped and kept."""
         return words.why_not_hold(self.job, is_ready=self.line.is_ready)
+
+    def why_not_pause(self) -> str:
+        """Why the shown drawing can't be paused, nor go on."""
+        return words.why_not_pause(self.job, is_ready=self.line.is_ready)
 
     def why_not_cancel(self) -> str:
         """Why the shown drawing can't be thrown away."""
@@ -128,6 +133,12 @@ class Studio:
     def why_not_keep(self) -> str:
         """Why the shown drawing can't be kept, baked or animated."""
         return words.why_not_keep(self.job)
+
+    def why_not_strokes(self) -> str:
+        """Why nothing can be done with the strokes of the shown drawing."""
+        if why_not := self.why_not_keep():
+            return why_not
+        return "" if stage.has_strokes(self.job) else _("It is a picture: it has no strokes.")
 
     def why_not_continue(self, context: bpy.types.Context) -> str:
         """Why the selected object can't be gone on from."""
@@ -147,9 +158,11 @@ class Studio:
         Raises:
             LimnerError: in words, if it can't be.
         """
-        request = asked.request(context.scene)
-        placed = asked.placed(context, request.canvas)
-        inputs = asked.inputs(context, request.canvas, self._live_objects())
+        own = asked.own_size(context.scene)
+        request = asked.request(context.scene, own)
+        placed = asked.placed(context, request.method, request.canvas)
+        placed.of = asked.edited(context.scene)
+        inputs = asked.inputs(context, request.canvas, own, self._live_objects())
         self.begin(request, placed, inputs)
         if placed.sink != stage.IMAGE and canvas.hides_colours(context):
             canvas.show_colours(context)
@@ -231,6 +244,7 @@ class Studio:
                 self.line.unwatch(job.id)
         self.easel = Easel(self.line, self)
         self._attached = ""
+        self._previews.clear()
         self._keys.clear()
         gallery.clear()
 
@@ -240,6 +254,8 @@ class Studio:
         for job in self.history:
             if job.snapshot is not None:
                 job.snapshot.was_undone = True
+        live = {job.snapshot.image for job in self._live_jobs()}
+        images.remove_previews(self._previews - live)
         if self.is_attached and self.job is not None:
             for name, row in forms.adjustable(scene, self.job.request.method).items():
                 self.adjuster.take(name, *row)
@@ -301,9 +317,11 @@ class Studio:
 
     def _send_changes(self) -> None:
         is_open = self.line.is_ready and self.is_attached and self.job.state != SENDING
-        if is_open and (changes := self.adjuster.due(time.monotonic())):
+        gap_s = STAYS_GAP_S if self.job is not None and self.job.stays else GAP_S
+        if is_open and (changes := self.adjuster.due(time.monotonic(), gap_s)):
             self.easel.adjust(self._attached, changes)
-            self._note(changes, _("sent…"))
+            if not self.job.stays:  # else the picture says it
+                self._note(changes, _("sent…"))
 
     def _note(self, names: Any, text: str) -> None:
         self.notes, self._noted_at = {name: text for name in names}, time.monotonic()
@@ -356,6 +374,9 @@ class Studio:
         try:
             if job.snapshot is not None:
                 stage.show(job)
+                if job.raster is not None:
+                    self._previews.add(job.snapshot.image)
+                    gallery.show(job.id, bpy.data.images[job.snapshot.image])
         except LimnerError as problem:
             self.say(str(problem))
         finally:
@@ -389,12 +410,15 @@ class Studio:
 
     def adjusted(self, job: Job) -> None:
         """A drawing has taken a change: say from when on."""
-        if job is self.job and job.confirmed is not None:
+        if job is self.job and job.confirmed is not None and not job.stays:
             step, changes = job.confirmed
             self._note(changes, _("from step {step} on", step=step))
 
+    def _live_jobs(self) -> list[Job]:
+        return [job for job in self.history if job.snapshot and not job.is_over]
+
     def _live_objects(self) -> list[str]:
-        return [job.snapshot.object for job in self.history if job.snapshot and not job.is_over]
+        return [job.snapshot.object for job in self._live_jobs()]
 
     def _push_undo(self, job: Job) -> None:
         name = job.prompt or job.request.method

@@ -129,6 +129,25 @@ def test_odd_files_are_converted_or_refused_in_words(blender: Blender, tmp_path:
         assert seen[:, 0, 0].tolist() == pytest.approx(want, abs=0.05), name
 
 
+def test_a_render_can_be_edited_as_it_is_shown(blender: Blender) -> None:
+    told = blender.run(PICTURES, "rendered", size=[32, 24])
+    picture = opened(told["picture"])
+    assert picture.shape[:2] == (24, 32)
+    assert (picture[..., 0] > 250).all() and (picture[..., 1:3] < 5).all()
+    assert told["changed"] == {}, "the scene saves its pictures as before"
+    assert "Save it as an image first" in told["none"]
+
+
+def test_image_editors_show_what_is_edited(blender: Blender) -> None:
+    """What shows nothing, or what is edited, shows the preview, and then what it did before; a
+    pinned one and the artist's other images are left alone."""
+    told = blender.run(PICTURES, "on_screen")
+    assert told["nothing"] and told["texture"] == "skin" and told["at hand"] == "own"
+    assert told["live"] == ["a cat", "a cat", "own", "other"]
+    assert told["not a preview"] == "own" and told["theirs"]
+    assert told["after"] == ["own", "own", "own", "other"] and told["kept"]
+
+
 @pytest.mark.parametrize("pixels", [[200, 150], [300, 150], [100, 150]])
 def test_what_the_camera_sees_is_the_canvas(blender: Blender, pixels: list[int]) -> None:
     """In a frame of its own proportions, wider, and higher; without the drawing that is hidden;

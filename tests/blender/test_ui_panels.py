@@ -214,19 +214,64 @@ def test_styles_come_one_after_the_other_with_their_weights(side: Any) -> None:
     assert why in text(side["half_a_second_style"]["draw"])
 
 
+def test_an_edit_asks_for_its_picture_first(side: Any) -> None:
+    told = side["nothing_to_edit"]
+    assert buttons(told["draw"]) == {"draw": False}
+    assert "Give it a picture first: “Edit”." in text(told["draw"])
+    assert [r["property"] for r in told["draw"] if "property" in r] == [
+        "method", "prompt", "source_picture"
+    ]  # fmt: skip
+    may = side["may_edit"]
+    assert buttons(may["draw"]) == {"draw": True}, "without a camera too"
+    assert "image_picture" in [row.get("property") for row in may["draw"]]
+    assert "source_mask" in [row.get("property") for row in may["pictures"]]
+    assert "becomes a new image" in text(may["place"])
+    assert not any("property" in row for row in may["place"])
+
+
+def test_what_a_method_lacks_is_said(side: Any) -> None:
+    told = side["no_generator"]
+    assert buttons(told["draw"]) == {"draw": False} and "None is here." in text(told["draw"])
+
+
+def test_an_edit_goes_on_answering(side: Any) -> None:
+    """While it runs and after its last step, its picture is in the panel; then a button keeps it,
+    and what it still takes is open."""
+    told = side["editing"]
+    assert [row["icon_value"] for row in told["drawing"] if row["call"] == "template_icon"] == [7]
+    assert buttons(told["drawing"]) == {"pause": True, "cancel": True, "stop_keep": True}
+    told = side["stays"]
+    assert [row["icon_value"] for row in told["drawing"] if row["call"] == "template_icon"] == [7]
+    assert buttons(told["drawing"]) == {"stop_keep": True, "cancel": True}
+    keep = next(row for row in told["drawing"] if row.get("operator") == "limner.stop_keep")
+    assert keep["text"] == "Keep this picture"
+    said = text(told["drawing"])
+    assert "Ready to keep" in said and "It answers every change, until you keep it." in said
+    assert not any(row["call"] == "progress" for row in told["drawing"])
+    is_open = {r["property"]: r["enabled"] for r in told["settings"] if r["call"] == "prop"}
+    assert all(is_open[name] for name in ("strength", "threshold", "neutral"))
+    assert not is_open["steps"]
+    slider = next(row for row in told["settings"] if row.get("property") == "strength")
+    assert slider["slider"]
+    told = side["edited"]
+    assert buttons(told["drawing"]) == dict.fromkeys(("keep", "use_settings", "discard"), True)
+
+
 @pytest.mark.parametrize(
     ("state", "first"),
     [
         ("may_draw", ["steps", "strokes", "seed"]),
         ("one_style", ["steps", "strokes", "seed", "strength", "hand"]),
+        ("may_edit", ["steps", "strength", "threshold", "neutral"]),
     ],
 )
 def test_what_is_essential_comes_first(side: Any, state: str, first: list[str]) -> None:
     rows = side[state]["settings"]
     more = next(at for at, row in enumerate(rows) if row.get("text") == "More settings")
     shown = [row["property"] for row in rows[:more] if "property" in row]
-    assert shown == ["model", "longest_px", *first]
-    assert "contrast" in [row.get("property") for row in rows[more:]]
+    assert shown == ["model", *([] if state == "may_edit" else ["longest_px"]), *first]
+    last = "detail" if state == "may_edit" else "contrast"
+    assert last in [row.get("property") for row in rows[more:]]
 
 
 def test_a_panel_never_fails(blender: Blender) -> None:

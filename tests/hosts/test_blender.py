@@ -7,22 +7,32 @@ module bpy has no windows: what needs one (`draw_view3d`, the panels on a screen
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from blender_host import python_ids, pythons
+from PIL import Image
 from serving import Server
 
 from limner import plugins
+from limner.models import clip
+from limner.pictures import encode_png
+
+sys.path.append(str(Path(__file__).parents[1] / "methods"))
+import studios
 
 SCRIPTS = Path(__file__).parent / "blender"
 PATIENCE_S = 240
+ANSWER_S = 0.5  # from a slider to the pixels: measured 80 to 250 ms, 50 of them to gather changes
 Answers = Mapping[str, Callable[[], object]]
 
 
@@ -123,6 +133,58 @@ def test_an_afternoon(blender: Path, server: Server, tmp_path: Path) -> None:
     assert two["step"] > 5 and two["adopted"][1] == "done"
     assert two["after_load"] == [0, True]
     assert_nothing_is_left(two["left"], one["before"])
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A models folder with a small generator and its directions."""
+    folder = tmp_path_factory.mktemp("models")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LIMNER_MODELS", str(folder))
+        studios.install(folder, clip=clip.load(("starter",))[0].clip)
+    return folder
+
+
+def test_a_picture_is_edited(
+    blender: Path, models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The slider answers after the last step; what is kept is one image, and undo takes it away."""
+    monkeypatch.setenv("LIMNER_MODELS", str(models))
+    (tmp_path / "data").mkdir()
+    square = Image.open(io.BytesIO(encode_png(studios.picture(studios.generator()))))
+    square.resize((96, 64), Image.Resampling.BICUBIC).save(tmp_path / "portrait.png")
+    server = Server(tmp_path / "data")
+    server.serve()
+    try:
+        one = run(blender, "editing.py", tmp_path, {})
+    finally:
+        server.kill()
+    print("from the slider to the pixels:", " ".join(f"{s * 1e3:.0f} ms" for s in one["took_s"]))
+    assert one["why_not"] == "Give it a picture first: “Edit”."
+    assert one["at_hand"] == "portrait.png" and one["canvas"] == [96, 64]
+    assert one["frames"] > 1 and one["differ"] > 0 and one["kinds"] == "image/png"
+    assert one["state"] == ["Ready to keep", "It answers every change, until you keep it."]
+    assert one["preview"] == one["in_editor"] == "a red apple"
+    assert one["in_panel"] == [96, 64]
+    assert min(one["took_s"]) < ANSWER_S and min(one["answers_differ"]) > 0
+    assert one["drawings"] == 1 and one["step"] == 40 and one["params"]["strength"] == 25
+    assert one["why_not_keep"]
+    kept, result = one["kept"], np.asarray(Image.open(tmp_path / "result.png"))
+    assert kept["images"] == sorted([*one["images"], "a red apple"]) and kept["is_packed"]
+    assert (kept["state"], kept["svg"], kept["objects"]) == ("done", 0, [])
+    assert kept["why_not_strokes"] == "It is a picture: it has no strokes."
+    assert result.shape == (64, 96, 3)
+    assert np.array_equal(np.load(tmp_path / "kept.npy"), result)
+    assert one["undone"] == one["images"] and one["editor_after_undo"] == "portrait.png"
+    assert one["redone"] == kept["images"]
+    assert np.array_equal(np.load(tmp_path / "redone.npy"), result)
+    assert len(one["while_it_stays"][0]) == len(kept["images"]) + 1
+    assert one["thrown"] == [True, "portrait.png", True] and one["after_undo"]
+    assert one["stopped"] == ["cancelled", True] and one["discarded"]
+    assert one["adopted"] == ["cancelled", [96, 64]]
+    assert one["of_camera"] == ["done", ["picture"], [64, 48]]
+    assert one["failure"]
+    assert_nothing_is_left(one["left"], one["before"])
 
 
 def assert_nothing_is_left(left: dict[str, Any], before: dict[str, Any]) -> None:

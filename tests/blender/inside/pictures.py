@@ -134,6 +134,72 @@ def seen(size: list[int], pixels: list[int]) -> dict[str, Any]:
     return told
 
 
+def rendered(size: list[int]) -> dict[str, Any]:
+    """A render as a picture to send, whatever the scene saves its own as; and an empty slot."""
+    scene = scenes.empty()
+    scenes.camera(scene, pixels=tuple(size))
+    scene.render.engine, scene.cycles.samples = "CYCLES", 1
+    scene.cycles.use_denoising = False
+    scene.world = bpy.data.worlds.new("red")
+    scene.world.use_nodes = True
+    scene.world.node_tree.nodes["Background"].inputs[0].default_value = (1, 0, 0, 1)
+    scene.view_settings.view_transform = "Standard"
+    bpy.ops.render.render()
+    result = next(image for image in bpy.data.images if image.type == "RENDER_RESULT")
+    scene.render.image_settings.file_format = "OPEN_EXR"
+    before = _settings(scene)
+    told: dict[str, Any] = {"picture": _text(canvas.image_picture(scene, result))}
+    told["changed"] = {k: v for k, v in _settings(scene).items() if before[k] != v}
+    result.render_slots.active_index = 1
+    told["none"] = _words(canvas.image_picture, scene, result)
+    return told
+
+
+def on_screen() -> dict[str, Any]:
+    """What the artist is at, and what Image Editors show while a picture is edited."""
+    scene = scenes.empty()
+    areas = bpy.context.window_manager.windows[0].screen.areas
+    told = {"nothing": images.at_hand(bpy.context) is None}
+    skin, own, other = (bpy.data.images.new(name, 8, 8) for name in ("skin", "own", "other"))
+    _textured(scene, skin)
+    told["texture"] = images.at_hand(bpy.context).name
+    spaces = []
+    for area, image in zip(areas, (own, None, own, other), strict=False):
+        area.type = "IMAGE_EDITOR"
+        spaces.append(area.spaces.active)
+        spaces[-1].image = image
+    spaces[2].use_image_pin = True
+    told["at hand"] = images.at_hand(bpy.context).name
+    name = images.create("a cat", "own")
+    told["live"] = [space.image.name if space.image else "" for space in spaces]
+    told["not a preview"] = images.at_hand(bpy.context).name
+    images.remove_previews(["own", "gone"])
+    told["theirs"] = "own" in bpy.data.images
+    images.remove_previews([name])
+    told["after"] = [space.image.name if space.image else "" for space in spaces]
+    kept = images.create("a dog", "gone")
+    images.keep(kept)
+    images.remove_previews([kept])
+    told["kept"] = kept in bpy.data.images
+    return told
+
+
+def _textured(scene: Any, image: Any) -> None:
+    """An active object with a material of two textures, the second of them active."""
+    material = bpy.data.materials.new("skin")
+    material.use_nodes = True
+    tree = material.node_tree
+    for of in (bpy.data.images.new("first", 8, 8), image):
+        node = tree.nodes.new("ShaderNodeTexImage")
+        node.image = of
+    tree.nodes.active = node
+    mesh = bpy.data.meshes.new("head")
+    mesh.materials.append(material)
+    made = bpy.data.objects.new("head", mesh)
+    scene.collection.objects.link(made)
+    bpy.context.view_layer.objects.active = made
+
+
 def _plate(scene: Any, matrix: Any, size: list[int]) -> None:
     wide, high = size
     around = (-9, -9), (wide / 2, -9), (wide / 2, high + 9), (-9, high + 9)

@@ -58,4 +58,4 @@ def begin(found: Any, prompt: str = "a red apple", state: str = "running", **abo
 def done(found: Any, prompt: str = "a red apple", **about: Any) -> Job:
     """A drawing that is over."""
     result = Result(b"<svg/>", b"", {"score": 0.312, "settings": {}})
-    return begin(found, prompt, "done", result=result, step=250, **about)
+    return begin(found, prompt, "done", **{"result": result, "step": 250, **about})

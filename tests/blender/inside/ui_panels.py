@@ -6,13 +6,16 @@ import json
 import sys
 from collections.abc import Callable
 from copy import deepcopy
+from dataclasses import replace
 from typing import Any
 
 import bpy
 from panels_of import shown_in
 from ui import NAME, begin, done, enable, hear
 
+from limner_blender import gallery
 from limner_front import link
+from limner_front.jobs import Result
 from limner_front.link import Link
 
 PANELS = ("link", "draw", "drawing", "settings", "pictures", "place", "results")
@@ -92,6 +95,46 @@ def three_styles(found: Studio, offered: Offer) -> None:
     set_.source_style2, set_.source_style3, set_.file_style3 = "CAMERA", "FILE", "//ink.png"
 
 
+def no_generator(found: Studio, offered: Offer) -> None:
+    for method in offered["methods"]:
+        method["ready"] = "None is here." if method["name"] == "global_directions" else ""
+    may_draw(found, offered)
+    bpy.context.scene.limner.method = "global_directions"
+
+
+def nothing_to_edit(found: Studio, offered: Offer) -> None:
+    may_draw(found, offered)
+    bpy.context.scene.limner.method = "global_directions"
+
+
+def may_edit(found: Studio, offered: Offer) -> None:
+    nothing_to_edit(found, offered)
+    set_ = bpy.context.scene.limner
+    bpy.context.scene.camera = None  # an edit stands nowhere
+    set_.source_picture, set_.image_picture = "IMAGE", bpy.data.images.new("portrait", 8, 8)
+
+
+def editing(found: Studio, offered: Offer) -> None:
+    may_edit(found, offered)
+    begin(found, step=40, total=100, rate=9.0, left=7.0, raster=(b"", "image/png"))
+    found.job.request = replace(found.job.request, method="global_directions")
+    found.job.snapshot.sink = "IMAGE"
+    gallery.show(found.job.id, bpy.data.images["portrait"])
+    name = found.job.id
+    gallery.icon = lambda job: 7 if job == name else 0  # the module bpy has none
+
+
+def stays(found: Studio, offered: Offer) -> None:
+    editing(found, offered)
+    found.job.state, found.job.stays, found.job.step = "paused", True, 100
+
+
+def edited(found: Studio, offered: Offer) -> None:
+    may_edit(found, offered)
+    job = done(found, "an apple", result=Result(b"", b"", {"settings": {}}))
+    job.snapshot.sink = "IMAGE"
+
+
 def strange_role(found: Studio, offered: Offer) -> None:
     offered["methods"][0]["inputs"] = ["structure"]
     hear(found, offered)
@@ -149,6 +192,7 @@ STATES: dict[str, Callable[[Studio, Offer], None]] = {
     for state in (
         absent, lost, fell, ready, getting_ready, may_draw, remembered, no_camera,
         needs_picture, pictures, no_style, one_style, half_a_second_style, three_styles,
+        no_generator, nothing_to_edit, may_edit, editing, stays, edited,
         strange_role, everything_set, running, queued, paused, pausing,
         over, failed,
     )
