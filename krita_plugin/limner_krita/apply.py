@@ -50,6 +50,7 @@ def apply_strokes(snapshot: Any, svg: bytes, name: str, about: dict[str, Any]) -
 def apply_raster(snapshot: Any, png: bytes, name: str, about: dict[str, Any]) -> None:
     """Put a picture on the canvas: one new paint layer above the active one.
 
+    Of a part of the document that was edited, the layer has what changed, and is no more opaque.
     One entry in the undo history, and one for the mask if it was begun with a selection.
 
     Raises:
@@ -59,6 +60,9 @@ def apply_raster(snapshot: Any, png: bytes, name: str, about: dict[str, Any]) ->
     image = QtGui.QImage.fromData(png)
     if image.isNull():
         raise LimnerError(ErrorCode.UNREADABLE, _("Krita can't read the picture of this drawing."))
+    if snapshot.edited is not None:
+        box = colour.changed(snapshot.edited, image)
+        image = colour.only(colour.inside(image, snapshot.edited), box)
     size = snapshot.bounds[2:]
     layer = document.createNode(_layer_name(name), "paintlayer")
     pixels = colour.pixels_of(image, size)

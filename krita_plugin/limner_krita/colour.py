@@ -70,6 +70,44 @@ def scaled(image: QtGui.QImage, size: tuple[int, int]) -> QtGui.QImage:
     return image.scaled(*size, Qt.AspectRatioMode.IgnoreAspectRatio, smooth)
 
 
+def inside(image: QtGui.QImage, other: QtGui.QImage) -> QtGui.QImage:
+    """An image, no more opaque than another that lies over all of it."""
+    out = image.convertToFormat(QtGui.QImage.Format.Format_ARGB32_Premultiplied)
+    painter = QtGui.QPainter(out)
+    painter.setRenderHint(QtGui.QPainter.RenderHint.SmoothPixmapTransform)
+    painter.setCompositionMode(QtGui.QPainter.CompositionMode.CompositionMode_DestinationIn)
+    painter.drawImage(out.rect(), other)
+    painter.end()
+    return out
+
+
+def only(image: QtGui.QImage, box: QtCore.QRect) -> QtGui.QImage:
+    """An image with nothing outside a box."""
+    out = QtGui.QImage(image.size(), ARGB)
+    out.fill(0)
+    painter = QtGui.QPainter(out)
+    painter.drawImage(box, image, box)
+    painter.end()
+    return out
+
+
+def changed(before: QtGui.QImage, after: QtGui.QImage) -> QtCore.QRect:
+    """The smallest box with all pixels in which two images of one size differ; else all."""
+    turned = QtGui.QTransform().rotate(90)  # columns become rows, the first the first
+    top, bottom = _rows(before, after)
+    left, right = _rows(before.transformed(turned), after.transformed(turned))
+    return QtCore.QRect(QtCore.QPoint(left, top), QtCore.QPoint(right, bottom))
+
+
+def _rows(before: QtGui.QImage, after: QtGui.QImage) -> tuple[int, int]:
+    """The first and the last row that differ, or that there is if none does."""
+    old, new = (bytes(pixels_of(one, (one.width(), one.height()))) for one in (before, after))
+    wide, last = 4 * before.width(), before.height() - 1
+    parts = ((y, slice(y * wide, (y + 1) * wide)) for y in range(last + 1))
+    found = [y for y, row in parts if old[row] != new[row]] or [0, last]
+    return found[0], found[-1]
+
+
 def converted(pixels: Any, size: tuple[int, int], have: Space, want: Space) -> Any:
     """Pixels in another colour space.
 

@@ -9,8 +9,8 @@ from limner_front import words
 from limner_front.i18n import _
 from limner_front.jobs import Request
 from limner_krita.forms import Form
-from limner_krita.inputs import Inputs
-from limner_krita.qt import QtCore, QtWidgets, Signal
+from limner_krita.inputs import PICTURE, Inputs
+from limner_krita.qt import Qt, QtCore, QtWidgets, Signal
 from limner_krita.settings import Settings, save
 from limner_wire import limits, messages
 
@@ -23,6 +23,9 @@ class Desk(QtWidgets.QWidget):
 
     Args:
         layers: what tells the paint layers of the document in front (`Inputs`).
+
+    Attributes:
+        missing: says what the method lacks on the backend's machine; it has its own place.
 
     Signals:
         settled: a field has been changed for good.
@@ -51,6 +54,10 @@ class Desk(QtWidgets.QWidget):
         for role, source in settings.sources.items():
             self.inputs.choose(role, source)
         self.inputs.edited.connect(self._edited)
+        self.missing = QtWidgets.QLabel(wordWrap=True)
+        self.missing.setObjectName("limner_missing")
+        self.missing.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self.missing.hide()
         self._about = QtWidgets.QLabel(wordWrap=True)
         self._place = QtWidgets.QVBoxLayout()
         column = QtWidgets.QVBoxLayout(self)
@@ -87,6 +94,11 @@ class Desk(QtWidgets.QWidget):
         return self.methods.get(self.settings.method, {})
 
     @property
+    def why_not_ready(self) -> str:
+        """What the method lacks on the backend's machine, in words; nothing if nothing."""
+        return _(str(self.method.get("ready", "")))
+
+    @property
     def takes_words(self) -> bool:
         """Whether the method takes a prompt."""
         return self.form is None or self.form.takes_words
@@ -97,7 +109,10 @@ class Desk(QtWidgets.QWidget):
         method = self.method
         self._select_tab(name)
         self._about.setText(_(method.get("about", "")))
+        self.missing.setText(self.why_not_ready)
+        self.missing.setVisible(bool(self.why_not_ready))
         if self.form is not None:
+            self.form.hide()  # else it becomes a window, where it was not shown yet
             self.form.setParent(None)  # at once: it is not to be found any more
             self.form.deleteLater()
         self.form = Form(method["schema"])
@@ -108,6 +123,7 @@ class Desk(QtWidgets.QWidget):
         self._place.addWidget(self.form)
         self.inputs.build(method.get("inputs", []), method.get("needs", []))
         self.form.follow(self.inputs.filled)
+        self._longest.setToolTip(_size_help(method))
         self._recommend()
         self.chosen.emit()
 
@@ -164,6 +180,7 @@ class Desk(QtWidgets.QWidget):
         if self.form is not None:
             self.form.attach(is_live)
         self.inputs.enable(not is_live)
+        self._about.setVisible(not is_live)
         for widget in (self._longest, self._model, self.tabs):
             widget.setEnabled(not is_live)
 
@@ -174,9 +191,6 @@ class Desk(QtWidgets.QWidget):
         self._longest.setObjectName("limner_longest")
         self._longest.setRange(LONGEST_MIN_PX, LONGEST_MAX_PX)
         self._longest.setValue(self.settings.longest_px)
-        self._longest.setToolTip(
-            _("How large the picture is that the strokes are judged by; they are sharp at any size")
-        )
         self._longest.valueChanged.connect(self._longest_changed)
         self._on_canvas = QtWidgets.QCheckBox(_("Also show it on the canvas while it forms"))
         self._on_canvas.setObjectName("limner_on_canvas")
@@ -257,3 +271,9 @@ class Desk(QtWidgets.QWidget):
         self.settings.sources = self.inputs.chosen
         self._saving.start()
         self.edited.emit()
+
+
+def _size_help(method: dict[str, Any]) -> str:
+    if PICTURE in method.get("inputs", []):
+        return _("How many pixels of it are edited; the result is scaled to its place")
+    return _("How large the picture is that the strokes are judged by; they are sharp at any size")

@@ -6,7 +6,7 @@ import time
 from typing import Any
 
 from limner_front import words
-from limner_front.adjuster import Adjuster
+from limner_front.adjuster import GAP_S, STAYS_GAP_S, Adjuster
 from limner_front.i18n import _
 from limner_front.jobs import Job
 from limner_front.link import Link
@@ -28,7 +28,7 @@ from limner_wire.session import Heard
 from limner_wire.strokes import Strokes
 
 RENDER_MS = 30  # however much is heard
-ADJUST_MS = 50  # between two looks for changes of the running drawing's settings
+ADJUST_MS = 25  # between two looks for changes of the running drawing's settings
 LOOK_MS = 1_000  # Krita does not say when a document is opened, or another layer chosen
 SAID_MS = 8_000
 LEAST_PX = (220, 240)
@@ -49,6 +49,7 @@ class Panel(QtWidgets.QScrollArea):
         self.setObjectName("limner_panel")
         self.transport, self.settings, self._canvas = transport, settings, canvas
         self._attached = ""  # the drawing that the form belongs to
+        self._kept: set[str] = set()  # drawings that are to be applied when their results come
         self.link = LinkBar(transport, own, settings, krita)
         self.easel = Easel(transport, canvas, self)
         self.tabs = QtWidgets.QTabBar()
@@ -94,11 +95,13 @@ class Panel(QtWidgets.QScrollArea):
     def stop(self) -> None:
         """Stop the shown drawing, and keep it."""
         if self.job is not None and self.job.is_live:
-            self.easel.command("keep")
+            self._commanded("keep")
 
     def apply(self) -> None:
-        """Put the shown drawing on the canvas."""
-        if self.job is None or not self.job.is_kept:
+        """Put the shown drawing on the canvas; one that awaits that, once it is kept."""
+        if self.job is not None and self.job.stays:
+            self._commanded("keep")
+        elif self.job is None or not self.job.is_kept:
             self.say(_("There is no drawing yet."))
         else:
             self.easel.apply(self.job)
@@ -136,7 +139,7 @@ class Panel(QtWidgets.QScrollArea):
     def _why_not_draw(self) -> str:
         if not self.transport.is_ready:
             return self.transport.problem or _("The backend is not connected.")
-        return str(self._canvas.problem())
+        return self.desk.why_not_ready or str(self._canvas.problem())
 
     def _is_attached(self) -> bool:
         return self.job is not None and not self.job.is_over and self.job.id == self._attached
@@ -162,18 +165,22 @@ class Panel(QtWidgets.QScrollArea):
 
     def _adjust(self) -> None:
         """Send what has changed, when it is time."""
-        if not self._is_attached() or not (changes := self._adjuster.due(time.monotonic())):
+        job = self.job
+        if job is None or not self._is_attached():
             return
-        self.easel.adjust(self._attached, changes)
-        if self.desk.form is not None:
+        changes = self._adjuster.due(time.monotonic(), STAYS_GAP_S if job.stays else GAP_S)
+        if not changes:
+            return
+        self.easel.adjust(job.id, changes)
+        if self.desk.form is not None and not job.stays:
             self.desk.form.note(changes, _("sent…"))
         if "prompt" in changes:
             self.settings.add_prompt(changes["prompt"])
             self.say(_("Sent: “{prompt}”.", prompt=changes["prompt"]))
 
     def _adjusted(self) -> None:
-        if self.job is None or self.job.confirmed is None:
-            return
+        if self.job is None or self.job.confirmed is None or self.job.stays:
+            return  # of one that stays, the picture says it
         step, changes = self.job.confirmed
         said = _("from step {step} on", step=step)
         if self.desk.form is not None:
@@ -211,10 +218,14 @@ class Panel(QtWidgets.QScrollArea):
     def _framed(self, heard: Heard) -> None:
         self.preview.offer(heard)
 
-    def _painted(self, strokes: Strokes, _image: QtGui.QImage) -> None:
+    def _painted(self, strokes: Strokes | None, picture: QtGui.QImage) -> None:
         job = self.job
-        if self.settings.preview_on_canvas and job is not None and job.is_live:
-            self._on_canvas.show(job.snapshot, strokes)
+        if job is None or job.is_over:
+            return
+        if strokes is None:
+            self.gallery.put(job, picture)
+        if self.settings.preview_on_canvas and job.is_live:
+            self._on_canvas.show(job.snapshot, picture if strokes is None else strokes)
 
     def _ended(self, job: Job) -> None:
         if job is self.job:
@@ -224,8 +235,11 @@ class Panel(QtWidgets.QScrollArea):
         strokes = self._strokes(job)
         if strokes is not None:
             self.gallery.picture(job, strokes)
-        elif job.result is not None:
-            self.gallery.put(job, QtGui.QImage.fromData(job.result.png))
+        elif data := job.result.png if job.result is not None else (job.raster or (b"",))[0]:
+            self.gallery.put(job, QtGui.QImage.fromData(data))
+        if job.id in self._kept:
+            self._kept.discard(job.id)
+            self.easel.apply(job)
 
     # --- earlier drawings -------------------------------------------------------------------
 
@@ -233,6 +247,17 @@ class Panel(QtWidgets.QScrollArea):
         found = self.easel.history.get(job)
         if found is not None:
             self._restore(found.about())
+
+    def _choose(self, job: str) -> None:
+        """Show a drawing; the form belongs to it again if it waits for changes."""
+        self.easel.show(job)
+        found = self.job
+        if found is None or not found.stays or self._is_attached():
+            return
+        if self._restore(found.about()):
+            self._attached = found.id
+            self._adjuster.follow(found.request.params)
+            self._render()
 
     def _continue_layer(self) -> None:
         """Take up the active layer again: its settings, and its strokes to begin from."""
@@ -301,6 +326,8 @@ class Panel(QtWidgets.QScrollArea):
         self._follow_form(is_attached)
         if job is not None and not job.is_over:
             self.gallery.put(job)
+        is_tuned = is_attached and job is not None and job.stays
+        self.gallery.setVisible(self.gallery.count() > 0 and not is_tuned)  # room for its sliders
 
     def _phase_changed(self) -> None:
         welcome = self.transport.welcome
@@ -357,7 +384,8 @@ class Panel(QtWidgets.QScrollArea):
         column.addWidget(self.link)
         column.addWidget(self.tabs)
         column.addLayout(ask)
-        column.addWidget(self.desk.inputs.needed)
+        for widget in (self.desk.inputs.needed, self.desk.missing):
+            column.addWidget(widget)
         for widget in (self._said, self.preview, self.tray, self.gallery, self.desk):
             column.addWidget(widget)
         column.addStretch(1)
@@ -385,7 +413,7 @@ class Panel(QtWidgets.QScrollArea):
             (self.easel.changed, self._soon), (self.easel.framed, self._framed),
             (self.easel.switched, self._switched), (self.easel.ended, self._ended),
             (self.easel.adjusted, self._adjusted), (self.easel.said, self.say),
-            (self.easel.gone, self.gallery.drop), (self.gallery.chosen, self.easel.show),
+            (self.easel.gone, self.gallery.drop), (self.gallery.chosen, self._choose),
             (self.gallery.used, self._use), (self.gallery.removed, self.easel.remove),
             (self.gallery.applied, self._apply_job), (self.tray.commanded, self._commanded),
         ):  # fmt: skip
@@ -397,6 +425,8 @@ class Panel(QtWidgets.QScrollArea):
         elif name == "apply_picture" and self.job is not None:
             self.easel.apply(self.job, as_picture=True)
         else:
+            if name == "keep" and self.job is not None and self.job.stays:
+                self._kept.add(self.job.id)  # it is all that is left to do with it
             self.easel.command(name)
 
     def _apply_job(self, job: str) -> None:

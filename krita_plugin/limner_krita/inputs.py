@@ -18,14 +18,16 @@ from limner_krita.qt import QtWidgets, Signal
 from limner_wire.errors import ErrorCode, LimnerError
 
 MASK = "mask"  # the selection, by itself
-OVER, INIT = "over", "init"
+PICTURE, OVER, INIT = "picture", "over", "init"
 NOTHING, FILE, CLIPBOARD = "nothing", "file", "clipboard"
 LAYER = "layer:"  # begins the source that is a named layer; its id follows
 FROM_CANVAS = {
+    PICTURE: ("projection", "layer"),
     OVER: ("projection", "layer"),
     INIT: ("strokes", "layer", "projection"),
 }
 FROM_CANVAS_ELSE = ("layer", "projection")
+USUAL = {PICTURE: "projection"}  # if nothing was chosen; of all others, nothing
 PICTURES = "*.png *.jpg *.jpeg *.webp *.bmp *.tif *.tiff *.gif *.svg"
 
 
@@ -97,7 +99,7 @@ class Inputs(QtWidgets.QWidget):
             while form.rowCount():
                 form.removeRow(0)
         for role in roles:
-            row = self._mask_row() if role == MASK else self._choice(role)
+            row = self._mask_row() if role == MASK else self._box(role)
             row.setToolTip(words.role_help(role))
             form = self._forms[0 if role in needs else 1]
             form.addRow(words.role(role), row)
@@ -156,7 +158,7 @@ class Inputs(QtWidgets.QWidget):
         """
         given = Given()
         for role in self.filled:
-            choice = self._chosen[role]
+            choice = self._choice(role)
             if choice == FILE:
                 given.files[role] = pictures.from_file(self._file(role), role)
             elif choice == CLIPBOARD:
@@ -177,7 +179,10 @@ class Inputs(QtWidgets.QWidget):
         self.choose(role, FILE)
 
     def _is_chosen(self, role: str) -> bool:
-        return self._chosen.get(role, NOTHING) != NOTHING
+        return self._choice(role) != NOTHING
+
+    def _choice(self, role: str) -> str:
+        return self._chosen.get(role, USUAL.get(role, NOTHING))
 
     def _open(self) -> list[str]:
         """The roles that have a place."""
@@ -197,7 +202,7 @@ class Inputs(QtWidgets.QWidget):
     def _mask_row(self) -> QtWidgets.QWidget:
         return QtWidgets.QLabel(_("the selection, if there is one"))
 
-    def _choice(self, role: str) -> Choice:
+    def _box(self, role: str) -> Choice:
         box = Choice()
         box.setObjectName(f"limner_input_{role}")
         box.setAccessibleName(words.role(role))
@@ -214,7 +219,7 @@ class Inputs(QtWidgets.QWidget):
         rows = {NOTHING: self._nothing_words(role)}
         rows |= {s: _source_words(s) for s in FROM_CANVAS.get(role, FROM_CANVAS_ELSE)}
         rows |= {LAYER + at: _("layer: {name}", name=n) for at, n in self._layers.items()}
-        choice = self._chosen.get(role, NOTHING)
+        choice = self._choice(role)
         if choice.startswith(LAYER) and choice not in rows:
             name = self._gone.get(choice.removeprefix(LAYER), "")
             rows[choice] = _("layer: {name} (not in this document)", name=name)
@@ -235,7 +240,7 @@ class Inputs(QtWidgets.QWidget):
 
     def _activated(self, role: str, box: QtWidgets.QComboBox) -> None:
         if box.currentData() == FILE and not self._ask_for_file(role):
-            self.choose(role, self._chosen.get(role, NOTHING))
+            self.choose(role, self._choice(role))
             return
         self.choose(role, box.currentData())
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 from limner_krita.painting import Painting, paper
@@ -10,7 +9,7 @@ from limner_krita.qt import QtCore, QtGui, Signal
 from limner_wire.errors import LimnerError
 from limner_wire.strokes import Strokes
 
-GAP_S = 0.2  # between two pictures: Krita composes the whole canvas for each
+GAP_MS = 200  # between two pictures: Krita composes the whole canvas for each
 LONGEST_PX = 1024
 
 
@@ -31,34 +30,46 @@ class OnCanvas(QtCore.QObject):
         self._canvas = canvas
         self._layer: Any = None
         self._snapshot: Any = None
-        self._shown_at = 0.0
+        self._next: Strokes | QtGui.QImage | None = None
+        self._gap = QtCore.QTimer(self, singleShot=True, interval=GAP_MS)
+        self._gap.timeout.connect(self._show_next)
         self._painting = Painting(self)
-        self._painting.painted.connect(self._painted)
+        self._painting.painted.connect(lambda _strokes, image: self._put(image))
 
-    def show(self, snapshot: Any, strokes: Strokes) -> None:
-        """Show strokes on the canvas that the snapshot is of, unless that was just done."""
+    def show(self, snapshot: Any, frame: Strokes | QtGui.QImage) -> None:
+        """Show strokes, or a picture, on the canvas that the snapshot is of: now, or soon if that
+        was just done and nothing newer comes."""
         if snapshot is not self._snapshot:
             self.remove()
-        now = time.monotonic()
-        if now - self._shown_at < GAP_S:
-            return
-        self._shown_at, self._snapshot = now, snapshot
-        wide, high = snapshot.bounds[2:]
-        scale = min(1.0, LONGEST_PX / max(wide, high, 1))
-        size = QtCore.QSize(max(1, round(wide * scale)), max(1, round(high * scale)))
-        self._painting.show(strokes, paper(size, None, is_clear=True))
+        self._snapshot, self._next = snapshot, frame
+        if not self._gap.isActive():
+            self._show_next()
 
     def remove(self) -> None:
         """Take the layer away."""
         self._painting.stop()
-        layer, self._layer, self._snapshot = self._layer, None, None
+        self._gap.stop()
+        layer, self._layer, self._snapshot, self._next = self._layer, None, None, None
         if layer is not None:
             try:
                 layer.remove()
             except LimnerError as problem:
                 self.failed.emit(str(problem))
 
-    def _painted(self, _strokes: Strokes, image: QtGui.QImage) -> None:
+    def _show_next(self) -> None:
+        frame, self._next = self._next, None
+        if frame is None:
+            return
+        self._gap.start()
+        if isinstance(frame, QtGui.QImage):
+            self._put(frame)
+            return
+        wide, high = self._snapshot.bounds[2:]
+        scale = min(1.0, LONGEST_PX / max(wide, high, 1))
+        size = QtCore.QSize(max(1, round(wide * scale)), max(1, round(high * scale)))
+        self._painting.show(frame, paper(size, None, is_clear=True))
+
+    def _put(self, image: QtGui.QImage) -> None:
         if self._snapshot is None:
             return
         try:
@@ -66,5 +77,5 @@ class OnCanvas(QtCore.QObject):
                 self._layer = self._canvas.PreviewLayer(self._snapshot)
             self._layer.show(image)
         except LimnerError as problem:
-            self._snapshot = None
+            self._snapshot = self._next = None
             self.failed.emit(str(problem))

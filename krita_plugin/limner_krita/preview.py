@@ -1,4 +1,5 @@
-"""The picture in the docker: the newest strokes over what lies under them, always up to date.
+"""The picture in the docker: the newest strokes over what lies under them, or the newest picture
+of a method without strokes, always up to date.
 
 A frame is acknowledged when it has been painted, so the backend never sends more than is seen.
 While nobody can see the docker, nothing is painted, and one frame a second is acknowledged, so
@@ -25,7 +26,8 @@ class Preview(QtWidgets.QWidget):
 
     Signals:
         shown: what was heard is on the screen, or nobody looks.
-        painted: newly painted, at most `LONGEST_PX` long: the strokes, and the picture.
+        painted: a frame is newly shown: its strokes, and they painted at most `LONGEST_PX` long; or
+            None, and the picture that came.
     """
 
     shown = Signal(object)
@@ -44,6 +46,7 @@ class Preview(QtWidgets.QWidget):
         self._ground = paper(self._size(), None)
         self._image: QtGui.QImage | None = None
         self._strokes: Strokes | None = None  # that are shown
+        self._picture: QtGui.QImage | None = None  # that is, if there are none; as it came
         self._waiting: Heard | None = None
         self._under_way: Heard | None = None
         self._unseen: Heard | None = None  # came while nobody looked
@@ -70,7 +73,8 @@ class Preview(QtWidgets.QWidget):
         """An empty paper of a drawing's proportions, with what lies under it."""
         self._let_go()
         self._painting.stop()
-        self._canvas, self._under, self._image, self._strokes = canvas, under, None, None
+        self._canvas, self._under = canvas, under
+        self._image = self._strokes = self._picture = None
         self.updateGeometry()
         self._ground = paper(self._size(), under)
         self.update()
@@ -88,13 +92,15 @@ class Preview(QtWidgets.QWidget):
         self._strokes = strokes
         self._painting.show(strokes, self._ground)
 
-    def show_picture(self, data: bytes) -> None:
-        """Show an encoded picture."""
-        image = QtGui.QImage.fromData(data)
-        if not image.isNull():
-            mode = Qt.TransformationMode.SmoothTransformation
-            self._image, self._strokes = image.scaled(self._size(), transformMode=mode), None
-            self.update()
+    def show_picture(self, data: bytes) -> QtGui.QImage | None:
+        """Show an encoded picture; the picture, if it is one."""
+        picture = QtGui.QImage.fromData(data)
+        if picture.isNull():
+            return None
+        self._picture, self._strokes = picture, None
+        self._scale(picture)
+        self.frames_painted += 1
+        return picture
 
     @property
     def image(self) -> QtGui.QImage | None:
@@ -110,19 +116,20 @@ class Preview(QtWidgets.QWidget):
         heard, self._waiting = self._waiting, None
         if heard is None:
             return
-        if heard.strokes is None:
-            buffer = next(iter(heard.buffers.values()), None)
-            self.show_picture(bytes(buffer.data) if buffer is not None else b"")
-            self._say_shown(heard, GAP_MS)
-        elif self._is_seen():
+        if not self._is_seen():
+            self._unseen = heard
+            self._say_shown(heard, BLIND_MS)
+        elif heard.strokes is not None:
             self._under_way = heard
             self._painting.show(heard.strokes, self._ground)
         else:
-            self._unseen = heard
-            self._say_shown(heard, BLIND_MS)
+            picture = self.show_picture(_picture(heard))
+            self._say_shown(heard, GAP_MS)
+            if picture is not None:
+                self.painted.emit(None, picture)
 
     def _painted(self, strokes: Strokes, image: QtGui.QImage) -> None:
-        self._image, self._strokes = image, strokes
+        self._image, self._strokes, self._picture = image, strokes, None
         self.frames_painted += 1
         self.update()
         self.painted.emit(strokes, image)
@@ -159,6 +166,13 @@ class Preview(QtWidgets.QWidget):
         self._ground = paper(self._size(), self._under)
         if self._strokes is not None:
             self._painting.show(self._strokes, self._ground)
+        elif self._picture is not None:
+            self._scale(self._picture)
+        self.update()
+
+    def _scale(self, picture: QtGui.QImage) -> None:
+        mode = Qt.TransformationMode.SmoothTransformation
+        self._image = picture.scaled(self._size(), transformMode=mode)
         self.update()
 
     def resizeEvent(self, event: QtGui.QResizeEvent) -> None:
@@ -185,6 +199,16 @@ class Preview(QtWidgets.QWidget):
         place.moveCenter(self.rect().center())
         painter.drawImage(place, image)
         painter.end()
-        if self._unseen is not None and self._unseen.strokes is not None:
-            self._painting.show(self._unseen.strokes, self._ground)
-        self._unseen = None
+        unseen, self._unseen = self._unseen, None
+        if unseen is None:
+            return
+        if unseen.strokes is not None:
+            self._painting.show(unseen.strokes, self._ground)
+        else:
+            self.show_picture(_picture(unseen))
+
+
+def _picture(heard: Heard) -> bytes:
+    """The picture that lies in a frame, encoded."""
+    buffer = next(iter(heard.buffers.values()), None)
+    return b"" if buffer is None else bytes(buffer.data)

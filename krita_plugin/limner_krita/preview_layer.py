@@ -29,7 +29,7 @@ class PreviewLayer:
     """
 
     def __init__(self, snapshot: Any) -> None:
-        self._document, self._bounds = snapshot.document, snapshot.bounds
+        self._snapshot, self._document = snapshot, snapshot.document
         document = opened.find_document(snapshot.document)
         layer = colour.plain_layer(document, _("Limner draws…"))
         layer.setLocked(True)
@@ -50,7 +50,11 @@ class PreviewLayer:
         layer = opened.find_layer(document, self._layer)
         if layer is None:
             return  # the artist has taken it away
-        layer.setPixelData(colour.pixels_of(image, self._bounds[2:]), *self._bounds)
+        bounds, edited = self._snapshot.bounds, self._snapshot.edited
+        if edited is not None:
+            image = colour.inside(image, edited)
+        image = self._where_selected(colour.scaled(image, bounds[2:]))
+        layer.setPixelData(colour.pixels_of(image, bounds[2:]), *bounds)
         document.refreshProjection()
 
     def remove(self) -> None:
@@ -63,6 +67,13 @@ class PreviewLayer:
         if self._layer in _shown:
             _shown.discard(self._layer)
             turns.begin(self._document, self._go(document))
+
+    def _where_selected(self, image: QtGui.QImage) -> QtGui.QImage:
+        selected, size = self._snapshot.selected, self._snapshot.bounds[2:]
+        if not selected:
+            return image
+        alpha = QtGui.QImage.Format.Format_Alpha8
+        return colour.inside(image, QtGui.QImage(selected, *size, size[0], alpha))
 
     def _come(self, place: apply.Place, layer: Any) -> turns.Work:
         yield from place.go_back(layer)

@@ -27,8 +27,8 @@ Size = tuple[int, int]
 Input = tuple[bytes, str]  # the bytes and their kind
 
 PNG, SVG = "image/png", "image/svg+xml"
-OVER, INIT, MASK = "over", "init", "mask"  # roles
-ON_CANVAS = (OVER, INIT)  # roles whose picture lies on the canvas, pixel by pixel
+PICTURE, OVER, INIT, MASK = "picture", "over", "init", "mask"  # roles
+ON_CANVAS = (PICTURE, OVER, INIT)  # roles whose picture lies on the canvas, pixel by pixel
 PAINTED = "paintlayer"  # a layer's type
 FULL = 255  # of a mask
 _ROOT = re.compile(r"<svg\b[^>]*>")
@@ -69,6 +69,7 @@ class Snapshot:
         inputs: role -> (bytes, mime).
         background: to be shown under the drawing while it forms.
         selected: the selection within the bounds, a byte a pixel; empty if there is none.
+        edited: what of the document is edited, if it is; what comes of it is as transparent.
     """
 
     document: str
@@ -77,6 +78,7 @@ class Snapshot:
     inputs: dict[str, Input]
     background: QtGui.QImage | None = None
     selected: bytes = field(default=b"", repr=False)
+    edited: QtGui.QImage | None = None
 
 
 def paint_layers() -> list[Layer]:
@@ -109,7 +111,7 @@ def take_snapshot(
     bounds, selected = _region(document, longest_px)
     canvas = canvas_of(bounds[2:], longest_px)
     inputs: dict[str, Input] = {}
-    background = None
+    background = edited = None
     with hidden_previews(document):
         for role, source in {OVER: over, INIT: init, **(extra or {})}.items():
             if source is Source.STROKES:
@@ -117,12 +119,13 @@ def take_snapshot(
             elif source is not Source.NOTHING:
                 picture = _picture(document, role, source, bounds, longest_px)
                 inputs[role] = _png(picture), PNG
-                background = picture if role == OVER else background
+                background = picture if role in (OVER, PICTURE) else background
+                edited = picture if role == PICTURE else edited
     if selected and selected.count(FULL) < len(selected):
         inputs[MASK] = _png(_mask(selected, bounds[2:], canvas)), PNG
     if selected:
         masks.prepare()
-    return Snapshot(opened.id_of(document), bounds, canvas, inputs, background, selected)
+    return Snapshot(opened.id_of(document), bounds, canvas, inputs, background, selected, edited)
 
 
 def canvas_of(size: Size, longest_px: int) -> Size:
@@ -188,14 +191,16 @@ def _picture(
         image = document.projection(*bounds)  # Krita makes it sRGB, whatever the document is
     else:
         layer = _named(document, source, role) if isinstance(source, Layer) else _layer(document)
+        if role == PICTURE:
+            _painted(layer, region)  # nothing can't be edited
         bounds = region if role in ON_CANVAS else _painted(layer, whole)
         image = colour.picture_of(layer, bounds)
     return colour.scaled(image.convertToFormat(colour.ARGB), canvas_of(bounds[2:], longest_px))
 
 
-def _painted(layer: Any, whole: Bounds) -> Bounds:
-    """Where on the canvas a layer has pixels."""
-    box = layer.bounds().intersected(QtCore.QRect(*whole))
+def _painted(layer: Any, region: Bounds) -> Bounds:
+    """Where in a region a layer has pixels."""
+    box = layer.bounds().intersected(QtCore.QRect(*region))
     if box.isEmpty():
         raise LimnerError(
             ErrorCode.BAD_INPUT,

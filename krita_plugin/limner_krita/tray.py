@@ -44,7 +44,7 @@ class Tray(QtWidgets.QWidget):
         self._figures.setText(words.figures(job, is_ready=is_ready) if job else "")
         self._show_notices(job)
         self._show_bar(job)
-        self._chart.show_curves(job.losses if job else {})
+        self._chart.show_curves(job.losses if job and not job.stays else {})
         self._show_commands(job, is_ready, why_not_apply)
 
     # --- inside -----------------------------------------------------------------------------
@@ -89,25 +89,34 @@ class Tray(QtWidgets.QWidget):
             self._bar.setToolTip(words.steps(job.step, job.total))
 
     def _show_commands(self, job: Job | None, is_ready: bool, why_not_apply: str) -> None:
-        self._is_paused = job is not None and job.state == "paused"
+        stays = job is not None and job.stays
+        self._is_paused = job is not None and job.state == "paused" and not stays
         self._pause.setText(_("Go on") if self._is_paused else _("Pause"))
+        self._stop.setText(_("Keep this picture") if stays else _("Stop and keep"))
         live = words.why_not_hold(job, is_ready=is_ready)
+        hold = words.why_not_pause(job, is_ready=is_ready)
         drop = words.why_not_command(job, is_ready=is_ready)
         keep_help = _("Stop, and keep the drawing as it is")
-        _open(self._pause, live, _("Hold the drawing; it goes on later"))
-        _open(self._stop, live, keep_help)
+        _open(self._pause, hold, _("Hold the drawing; it goes on later"))
+        _open(self._stop, live, _of_picture() if stays else keep_help)
         _open(self._cancel, drop, _("Stop, and throw the drawing away"))
         _open(self._apply, words.why_not_keep(job) or why_not_apply, _apply_help(job))
         has_picture = bool(job and job.result and job.result.png)
         no_picture = "" if has_picture or not job or not job.is_kept else _("There is no picture.")
         picture_help = _("Put the drawing on the canvas as a new paint layer")
+        for button in (self._apply, self._picture):
+            button.setVisible(not stays)  # the picture and its sliders are to be seen together
         _open(self._picture, words.why_not_keep(job) or no_picture or why_not_apply, picture_help)
 
 
 def _apply_help(job: Job | None) -> str:
     if job is not None and job.result is not None and not job.result.svg:
-        return _("Put the picture on the canvas as a new paint layer")
+        return _of_picture()
     return _("Put the strokes on the canvas as a new vector layer")
+
+
+def _of_picture() -> str:
+    return _("Put the picture on the canvas as a new paint layer")
 
 
 def _open(button: QtWidgets.QPushButton, why_not: str, help_text: str) -> None:

@@ -9,6 +9,7 @@ import time
 from typing import Any
 
 GAP_S = 0.2  # between two changes of a running drawing
+STAYS_GAP_S = 0.05  # of one that has made its last step, and answers each at once
 
 
 class Adjuster:
@@ -42,13 +43,14 @@ class Adjuster:
             self._since = time.monotonic()
         self._pending[name] = value
 
-    def due(self, now: float) -> dict[str, Any] | None:
+    def due(self, now: float, gap_s: float = GAP_S) -> dict[str, Any] | None:
         """The changes that are to be sent now, once; None if there are none yet.
 
         Args:
             now: `time.monotonic()`.
+            gap_s: how long the first of them is held back.
         """
-        if not self._pending or not self.is_open or now - self._since < GAP_S:
+        if not self._pending or not self.is_open or now - self._since < gap_s:
             return None
         changes, self._pending = self._pending, {}
         self._known |= changes

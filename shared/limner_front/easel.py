@@ -134,7 +134,12 @@ class Easel:
         self._host.changed()
 
     def adjust(self, job: str, changes: dict[str, Any]) -> None:
-        """Change settings of a running drawing."""
+        """Change settings of a running drawing; why the last change could not be is read by now.
+
+        (The backend takes back what can't be, as one more change: that is no reason to forget.)
+        """
+        if (found := self.history.get(job)) is not None:
+            found.failure = ""
         self._line.ask(m.Adjust(job, changes))
 
     def remove(self, job: str) -> None:

@@ -46,6 +46,7 @@ class Job:
 
     Attributes:
         state: one of the wire's, or "sending".
+        stays: whether it has made its last step, and answers each change until it is kept.
         asked: the command that is under way: "pause", "resume", "cancel", "drop"; else nothing.
         position: how many come before it.
         step, total, rate, left: of the newest progress; rate in steps a second, left in seconds.
@@ -61,6 +62,7 @@ class Job:
     id: str = field(default_factory=lambda: str(uuid.uuid4()))
     state: str = SENDING
     note: str = ""
+    stays: bool = False
     asked: str = ""
     position: int = 0
     step: int = 0
@@ -134,7 +136,7 @@ class Job:
 
 def _state(job: Job, state: m.State, _: Heard) -> None:
     job.state, job.note, job.asked, job.position = state.state, state.note, "", state.position
-    job.step = max(job.step, state.step)
+    job.step, job.stays = max(job.step, state.step), state.stays
 
 
 def _waiting(job: Job, waiting: m.Waiting, _: Heard) -> None:
@@ -158,7 +160,7 @@ def _longer(curve: Curve, step: int, value: float) -> Curve:
 
 def _adjusted(job: Job, adjusted: m.Adjusted, _: Heard) -> None:
     job.request = replace(job.request, params={**job.request.params, **adjusted.params})
-    job.confirmed, job.failure = (adjusted.step, dict(adjusted.params)), ""
+    job.confirmed = adjusted.step, dict(adjusted.params)
 
 
 def _notice(job: Job, notice: m.Notice, _: Heard) -> None:
@@ -166,12 +168,14 @@ def _notice(job: Job, notice: m.Notice, _: Heard) -> None:
 
 
 def _failed(job: Job, failed: m.Failed, _: Heard) -> None:
-    """With a number it is the drawing that failed; without, only what was asked of it."""
+    """With a number it is the drawing that failed; without, only what was asked of it, and so
+    while it stays: it takes back a change that can't be."""
     if job.is_over and not failed.seq:
         return  # a command that came too late
     job.failure, job.asked = f"{failed.message} {failed.hint}".strip(), ""
-    if failed.seq or job.state == SENDING or failed.code == ErrorCode.UNKNOWN_JOB.value:
-        job.state = "error"
+    is_its_own = bool(failed.seq) and not job.stays
+    if is_its_own or job.state == SENDING or failed.code == ErrorCode.UNKNOWN_JOB.value:
+        job.state, job.stays = "error", False
 
 
 def _strokes(job: Job, frame: m.StrokesFrame, heard: Heard) -> None:
@@ -189,7 +193,7 @@ def _raster(job: Job, frame: m.RasterFrame, heard: Heard) -> None:
 def _done(job: Job, done: m.Done, heard: Heard) -> None:
     files = {name: _bytes(heard.buffers, name) for name in ("svg", "png")}
     job.result = Result(files["svg"], files["png"], dict(done.about))
-    job.state, job.asked, job.failure = done.state, "", ""
+    job.state, job.asked, job.failure, job.stays = done.state, "", "", False
     settings = done.about.get("settings")
     steps = settings.get("steps_done") if isinstance(settings, dict) else None
     job.step = steps if isinstance(steps, int) else max(job.step, done.step)

@@ -46,13 +46,15 @@ def label(name: str) -> str:
 def state(job: Job) -> str:
     """How a drawing stands."""
     if job.asked:
-        return _ASKED[job.asked]()
+        return _("Keeping it…") if job.stays and job.asked == "keep" else _ASKED[job.asked]()
     if job.state == "queued" and job.position > 0:
         if job.position == 1:
             return _("1 drawing before this one")
         return _("{n} drawings before this one", n=job.position)
     if job.state == "cancelled" and job.result is not None:
         return _("Stopped, and kept as it was")
+    if job.stays:
+        return _("Ready to keep")
     return _STATES[job.state]()
 
 
@@ -86,9 +88,14 @@ def figures(job: Job, *, is_ready: bool) -> str:
     score = job.result.about.get("score") if job.result is not None else None
     if isinstance(score, int | float):
         parts.append(_("score {score}", score=f"{score:.3g}"))
-    if job.note and not job.is_over:
-        parts.append(job.note)
+    if not job.is_over and (said := note(job)):
+        parts.append(said)
     return " · ".join(parts)
+
+
+def note(job: Job) -> str:
+    """What there is to know of how it stands; mostly nothing."""
+    return _("It answers every change, until you keep it.") if job.stays else job.note
 
 
 def steps(step: int, total: int) -> str:
@@ -157,10 +164,19 @@ def why_not_hold(job: Job | None, *, is_ready: bool) -> str:
     return why_not_command(job, is_ready=is_ready) or (_("It is not drawing yet.") if waits else "")
 
 
+def why_not_pause(job: Job | None, *, is_ready: bool) -> str:
+    """Why a drawing can't be paused, nor go on."""
+    is_last = job is not None and job.stays
+    said = _("It has made its last step.") if is_last else ""
+    return why_not_hold(job, is_ready=is_ready) or said
+
+
 def why_not_keep(job: Job | None) -> str:
     """Why a drawing's result can't be had."""
     if job is None:
         return _("There is no drawing yet.")
+    if job.stays:
+        return _("Keep it first.")
     if not job.is_over:
         return _("Stop it first, or wait until it is done.")
     return "" if job.is_kept else _("There is nothing of it to keep.")

@@ -6,6 +6,7 @@ import random
 
 import pytest
 
+from limner_front import words
 from limner_front.jobs import CURVE_POINTS, KEPT, History, Job, Request
 from limner_wire import messages as m
 from limner_wire.frames import Buffer
@@ -60,6 +61,24 @@ def test_frames_are_the_newest() -> None:
     assert one.strokes is strokes and one.frames_heard == 1
     tell(one, m.RasterFrame(one.id, 2, 4, (64, 48), "image/jpeg"), image=b"jpeg")
     assert one.raster == (b"jpeg", "image/jpeg") and one.frames_heard == 2
+
+
+def test_an_edit_stays_until_it_is_kept() -> None:
+    """A change that can't be is no end of it, and the reason is still there when the backend has
+    taken it back."""
+    one = tell(job(), m.State("x", 3, "running"))
+    assert not one.stays
+    tell(one, m.State("x", 4, "paused", step=6, note="It answers.", stays=True))
+    assert one.stays and words.state(one) == "Ready to keep"
+    assert words.figures(one, is_ready=True).endswith("until you keep it.")
+    tell(one, m.Failed("bad_input", "They mean the same.", seq=5))
+    tell(one, m.Adjusted("x", 6, 7, {"prompt": "a cat"}))
+    assert one.stays and one.state == "paused" and one.failure == "They mean the same."
+    one.asked = "keep"
+    assert words.state(one) == "Keeping it…"
+    tell(one, m.Done("x", 7, {}), png=b"png")
+    assert not one.stays and words.state(one) == "Done" and not one.failure
+    assert one.result is not None and one.result.svg == b""
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,12 @@ import krita_host
 import pytest
 from serving import LIMNER, Server
 
+from limner.methods.base import Models
+from limner.pictures import write_png
 from limner.vector.svg import read_svg
+
+sys.path.append(str(Path(__file__).parents[1] / "methods"))
+import studios
 
 if not (krita_host.KRITA and krita_host.XVFB) and "LIMNER_NEEDS_KRITA" not in os.environ:
     pytest.skip("there is no Krita: apt-get install krita xvfb", allow_module_level=True)
@@ -50,6 +56,14 @@ def server(tmp_path: Path) -> Iterator[Server]:
         one.stop()
 
 
+@pytest.fixture
+def studio(tmp_path: Path, starter: Models, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A small generator, and what its channels mean, on the backend's machine; and a picture."""
+    monkeypatch.setenv("LIMNER_MODELS", str(tmp_path / "models"))
+    made = studios.install(tmp_path / "models", clip=starter.clips[0].clip)
+    write_png(studios.picture(made), tmp_path / "portrait.png")
+
+
 def test_layers(home: krita_host.Home, tmp_path: Path) -> None:
     """Where strokes and pictures land, in what colours, in how many undo entries."""
     found = _run(home, "layers.py", tmp_path)
@@ -71,6 +85,13 @@ def test_an_afternoon(home: krita_host.Home, server: Server, tmp_path: Path) -> 
     assert figures["apply_ms"] < 200 * SLOW
 
 
+@pytest.mark.timeout(420)
+def test_an_edit(home: krita_host.Home, studio: None, server: Server, tmp_path: Path) -> None:
+    """A picture in a selection: frames, sliders that answer, kept, undone; and one thrown away."""
+    found = _run(home, "editing.py", tmp_path)
+    assert min(found["figures"]["answer_ms"]) < 200 * SLOW
+
+
 def _run(
     home: krita_host.Home, script: str, folder: Path, answers: krita_host.Answers | None = None
 ) -> dict[str, Any]:
@@ -81,7 +102,7 @@ def _run(
         )
     finally:
         SCREENSHOTS.mkdir(parents=True, exist_ok=True)
-        for shot in folder.glob("*.png"):
+        for shot in (path for path in folder.glob("*.png") if path.stem != "portrait"):
             name = "krita.png" if shot.stem == "drawing" else f"krita-{shot.name}"
             shutil.copy(shot, SCREENSHOTS / name)
     print(json.dumps({k: v for k, v in found.items() if k != "log"}, ensure_ascii=False, indent=1))

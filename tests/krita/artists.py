@@ -95,6 +95,18 @@ class Backend:
         head = m.StrokesFrame(self.engine.job, 0, step, strokes.canvas)
         self.play(self.engine.hear, Said(head, encode(head.json(), strokes.buffers())))
 
+    def raster(self, step: int, png: bytes) -> None:
+        """A frame of a method that has no strokes."""
+        head = m.RasterFrame(self.engine.job, 0, step, (64, 48), "image/png")
+        frame = encode(head.json(), [Buffer("picture", "u8", (len(png),), png)])
+        self.play(self.engine.hear, Said(head, frame))
+
+    def stay(self, step: int = 6) -> None:
+        """The last step is made; it answers changes until it is kept."""
+        note = "It answers every change, until you keep it."
+        state = m.State(self.engine.job, 0, "paused", step=step, note=note, stays=True)
+        self.play(self.engine.hear, Said(state))
+
     def of(self, kind: type[m.Message]) -> list[Any]:
         """The commands of a kind that reached the engine."""
         return [c for c in self.engine.commands if isinstance(c, kind)]

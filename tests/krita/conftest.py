@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 PATIENCE_S = 20.0
 Until = Callable[..., None]
-WITH_QT = ("docker", "extension", "forms", "install", "pictures", "preview", "transport", "zip")
+WITH_QT = (
+    "docker", "editing", "extension", "forms", "install", "pictures", "preview", "transport", "zip",
+)  # fmt: skip
 
 WHY_NOT = ""
 try:

@@ -89,7 +89,7 @@ class Docker:
 
 def run(host: Any) -> Iterator[float]:
     host.fill_screen()
-    _make_room(host)
+    make_room(host)
     docker = Docker(host)
     yield 0.5
     yield from host.until(lambda: docker.find("draw").toolTip(), "the backend", LOAD_S)
@@ -108,7 +108,7 @@ def run(host: Any) -> Iterator[float]:
     yield 0.3
 
 
-def _make_room(host: Any) -> None:
+def make_room(host: Any) -> None:
     """The docker at the artist's size: the others of its column go."""
     window = host.app.activeWindow().qwindow()
     for docker in host.app.dockers():

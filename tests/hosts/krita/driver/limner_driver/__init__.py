@@ -47,7 +47,9 @@ class Host:
         """Asks the test, outside, to do something, and waits until it has."""
         request, answer = self.folder / "request", self.folder / "answer"
         answer.unlink(missing_ok=True)
-        request.write_text(what, "utf-8")
+        part = request.with_suffix(".part")
+        part.write_text(what, "utf-8")
+        part.replace(request)  # whole at once: the test reads it as soon as it is there
         yield from self.until(answer.exists, what)
 
     def undo_list(self) -> list[str]:
