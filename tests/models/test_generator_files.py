@@ -59,7 +59,9 @@ def draws_as(generator: stylegan2.Generator, weights: Weights, clamp: float = fl
 
 
 @pytest.mark.parametrize("size", [16, 32])
-@pytest.mark.parametrize("kind", ["training", "converted", "nada", "bare", "old", "safetensors"])
+@pytest.mark.parametrize(
+    "kind", ["training", "converted", "code", "nada", "bare", "old", "safetensors"]
+)
 def test_rosinality(tmp_path: Path, kind: str, size: int) -> None:
     weights = Weights(size, depth=3 if size == 16 else 2)
     state, mean = files.rosinality_state(weights), files.f32(weights.w_avg)
@@ -71,7 +73,7 @@ def test_rosinality(tmp_path: Path, kind: str, size: int) -> None:
             torch.save({"g": state, "d": {"x": torch.ones(1)}, "g_ema": state, "args": args,
                         "g_optim": optimizer.state_dict(), "latent_avg": mean,
                         "ada_aug_p": 0.0}, path)  # fmt: skip
-        case "converted":
+        case "converted" | "code":  # a file of the latter name has a folder "code", as scripts do
             torch.save({"g_ema": state, "latent_avg": mean}, path)
         case "nada":
             torch.save({"g_ema": state, "g_optim": {}}, path)
@@ -87,7 +89,7 @@ def test_rosinality(tmp_path: Path, kind: str, size: int) -> None:
     assert generator.config == stylegan2.Config(
         size, files.WIDTHS[: len(weights.sizes)], weights.z_dim, weights.w_dim, 0, weights.depth
     )
-    if kind in ("training", "converted", "old"):
+    if kind in ("training", "converted", "code", "old"):
         assert torch.equal(generator.w_avg, mean)
     else:  # computed, always the same
         assert torch.equal(generator.w_avg, generator.mean_w(4096, _seeded()))

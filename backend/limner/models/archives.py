@@ -99,7 +99,7 @@ def _read_plain(data: mmap.mmap, head: bytes) -> Any:
 
 def _read_zip(archive: zipfile.ZipFile, name: str, size: int) -> Any:
     entries = {entry.filename: entry for entry in archive.infolist()}
-    if any(re.search(r"(^|/)(code/|constants\.pkl$)", entry) for entry in entries):
+    if any(re.match(r"[^/]+/(code/|constants\.pkl$)", entry) for entry in entries):
         raise LimnerError(
             ErrorCode.UNSAFE_FILE,
             f"{name} is a TorchScript program, not weights.",
