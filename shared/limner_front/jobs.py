@@ -168,13 +168,11 @@ def _notice(job: Job, notice: m.Notice, _: Heard) -> None:
 
 
 def _failed(job: Job, failed: m.Failed, _: Heard) -> None:
-    """With a number it is the drawing that failed; without, only what was asked of it, and so
-    while it stays: it takes back a change that can't be."""
+    """With a number it is the drawing that failed; without, only what was asked of it."""
     if job.is_over and not failed.seq:
         return  # a command that came too late
     job.failure, job.asked = f"{failed.message} {failed.hint}".strip(), ""
-    is_its_own = bool(failed.seq) and not job.stays
-    if is_its_own or job.state == SENDING or failed.code == ErrorCode.UNKNOWN_JOB.value:
+    if failed.seq or job.state == SENDING or failed.code == ErrorCode.UNKNOWN_JOB.value:
         job.state, job.stays = "error", False
 
 

@@ -280,7 +280,11 @@ class Notice(Message):
 @dataclass(frozen=True)
 class Failed(Message):
     """What went wrong, why, and what to do next. Durable when it has a `seq`: the job itself
-    failed; else it answers a request, about `job` if it names one."""
+    failed; else it answers a request, about `job` if it names one.
+
+    Attributes:
+        retryable: whether nothing is over by it: a greeting may be tried again, a job goes on.
+    """
 
     t: ClassVar[str] = "error"
     code: Annotated[str, Like("|".join(c.value for c in ErrorCode))]

@@ -71,7 +71,7 @@ def test_an_edit_stays_until_it_is_kept() -> None:
     tell(one, m.State("x", 4, "paused", step=6, note="It answers.", stays=True))
     assert one.stays and words.state(one) == "Ready to keep"
     assert words.figures(one, is_ready=True).endswith("until you keep it.")
-    tell(one, m.Failed("bad_input", "They mean the same.", seq=5))
+    tell(one, m.Failed("bad_input", "They mean the same.", retryable=True))
     tell(one, m.Adjusted("x", 6, 7, {"prompt": "a cat"}))
     assert one.stays and one.state == "paused" and one.failure == "They mean the same."
     one.asked = "keep"

@@ -47,6 +47,22 @@ def changed(engine: Puppet, ink: float) -> None:
     engine.hear(Said(m.Adjusted(engine.job, 0, 7, {"ink": ink})))
 
 
+def test_a_change_that_the_worker_refuses_is_no_failure_of_the_job(folder: Path) -> None:
+    async def play(server: Server, engine: Puppet, one: Front) -> None:
+        asked = submit()
+        await one.answer(asked, m.State, state="queued")
+        engine.run()
+        await one.answer(m.Adjust(asked.job, {"ink": 0.5}), m.Taken)
+        engine.hear(Said(m.Failed("bad_input", "Not now.", retryable=True, job=asked.job)))
+        told = await one.hear(m.Failed, job=asked.job)
+        assert (told.message, told.seq, told.retryable) == ("Not now.", 0, True)
+        assert "error" not in [e["t"] for e in server.store.events(asked.job)]
+        engine.ended("done")
+        await one.hear(m.State, state="done")
+
+    played(folder, play)
+
+
 def test_its_changes_go_to_the_engine_and_are_one_event(folder: Path) -> None:
     async def play(server: Server, engine: Puppet, one: Front) -> None:
         asked = await staying(engine, one)

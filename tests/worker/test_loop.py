@@ -184,7 +184,7 @@ def test_settings_change_from_the_next_step_on(task: Task) -> None:
     gone(task, control, log)
     (told,) = log.all(m.Adjusted)
     assert told.step == 4 and told.params == {"prompt": "a dog", "ink": 0.5}
-    assert [f.code for f in log.all(m.Failed)] == ["bad_input"] * 2
+    assert [(f.code, f.retryable) for f in log.all(m.Failed)] == [("bad_input", True)] * 2
     (done,) = log.all(m.Done)
     assert done.about["settings"]["prompt"] == "a dog" and done.state == "done"
     assert log.svg() != gone(task).svg()
@@ -220,7 +220,7 @@ def test_numbers_that_left_all_bounds_end_it_with_what_it_has(
 
     monkeypatch.setattr(ClipDraw, "step", step)
     log = gone(task)
-    assert [f.code for f in log.all(m.Failed)] == ["not_finite"]
+    assert [(f.code, f.retryable) for f in log.all(m.Failed)] == [("not_finite", False)]
     (done,) = log.all(m.Done)
     assert done.about["settings"]["steps_done"] == 4
 

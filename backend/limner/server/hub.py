@@ -162,6 +162,8 @@ class Hub:
                 self._unheard.popleft()  # they are heard in order
             if isinstance(message, messages.Adjusted):
                 self._changed(message)
+            elif isinstance(message, messages.Failed) and message.retryable:
+                self.viewers.tell(job.id, as_told(message.json(), b""))  # a change was refused
             else:
                 self.record(message)
 

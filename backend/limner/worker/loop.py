@@ -236,7 +236,7 @@ class Run:
         try:
             preview = method.show(state, self._params)
         except LimnerError as problem:
-            self._say_failure(problem)
+            self._say_failure(problem, goes_on=True)
             if before == self._params:
                 return
             was, now = asdict(before), asdict(self._params)
@@ -267,7 +267,7 @@ class Run:
             try:
                 self._params = adjusted(self._params, change)
             except LimnerError as problem:
-                self._say_failure(problem)
+                self._say_failure(problem, goes_on=True)
                 continue
             self._emit(Adjusted(self.task.job, 0, self._step + 1, change), [])
 
@@ -325,9 +325,10 @@ class Run:
         self._say_failure(problem)
         self._state("error")
 
-    def _say_failure(self, problem: LimnerError) -> None:
+    def _say_failure(self, problem: LimnerError, *, goes_on: bool = False) -> None:
         words = (problem.message[: limits.PROMPT_CHARS], problem.hint[: limits.PROMPT_CHARS])
-        self._emit(Failed(problem.code.value, *words, job=self.task.job), [])
+        said = Failed(problem.code.value, *words, retryable=goes_on, job=self.task.job)
+        self._emit(said, [])
 
 
 def _is_out_of_memory(problem: RuntimeError) -> bool:

@@ -171,9 +171,10 @@ export class Session {
     return true;
   }
 
-  /** Hand a message to whoever asked for it; an error without a job ends the uploads. */
+  /** Hand a message to whoever asked for it; an error without a job ends the uploads. One that a
+   * job goes on after answers nobody: it is of a change, and those wait for no answer. */
   #answer(message, buffers) {
-    const isRefusal = message.t === "error" && !message.seq;
+    const isRefusal = message.t === "error" && !message.seq && !message.retryable;
     const kind = FRAMES.has(message.t) ? "frame" : message.t;
     const isLive = kind === "frame" && message.seq; // a recorded frame has no seq
     const fits = ({ job, answer }) =>
