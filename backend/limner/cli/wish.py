@@ -181,6 +181,8 @@ def _show(heard: Heard, bar: Bar, turn: int, notices: list[str]) -> None:
         case m.Notice(text=text):
             notices.append(text)
             bar.say(text)
+        case m.Failed(retryable=True) as refused:  # a change that was made elsewhere
+            bar.say(refused.message)
         case m.Failed(code=ErrorCode.NOT_FINITE.value) as failed:
             notices.append(failed.message)
         case m.Failed() as failed:
