@@ -124,7 +124,7 @@ def _generator(named: str | None) -> tuple[str, Generator]:
 
     device = best_device()
     if named is not None and Path(named).is_dir():
-        network = generator_in(Path(named)).to(device).eval().requires_grad_(False)
+        network = generator_in(Path(named), device)
         return Path(named).name, network
     name = networks.find("generator", named).name
     return name, stylegan2.load(name, device)

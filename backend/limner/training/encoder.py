@@ -18,8 +18,7 @@ from torch import Tensor
 
 from limner.models.arcface import Body
 from limner.models.encoders import Config, Encoder
-from limner.models.loading import read_weights
-from limner.models.networks import at, loaded
+from limner.models.networks import at, frozen
 from limner.models.stylegan2 import Config as GeneratorConfig
 from limner.models.stylegan2 import Generator
 from limner.training.generator import edge_loss, psnr
@@ -142,7 +141,7 @@ def blank(generator: Generator) -> Encoder:
     return encoder
 
 
-def generator_in(folder: Path) -> Generator:
+def generator_in(folder: Path, device: torch.device | None = None) -> Generator:
     """The generator that lies in a folder.
 
     Raises:
@@ -155,9 +154,7 @@ def generator_in(folder: Path) -> Generator:
             f"There is no generator in {folder}.",
             "Train one: limner train generator.",
         )
-    generator = Generator(GeneratorConfig.from_json(found.config))
-    loaded(generator, read_weights(found.weights), found.name)
-    return generator
+    return frozen(found, Generator(GeneratorConfig.from_json(found.config)), device)
 
 
 @torch.no_grad()
