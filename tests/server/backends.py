@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import uuid
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -179,3 +179,17 @@ async def front(
 
 def with_fields(wanted: m.Submit, **fields: Any) -> m.Submit:
     return replace(wanted, **fields)
+
+
+Play = Callable[[Server, Puppet, Front], Awaitable[Any]]
+
+
+def played(folder: Path, play: Play) -> Any:
+    """What comes of a play with a backend in a folder, its engine, and one front end."""
+
+    async def run() -> Any:
+        engine = Puppet()
+        async with backend(folder, engine) as server, front(server) as one:
+            return await play(server, engine, one)
+
+    return asyncio.run(run())

@@ -3,28 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
-from backends import Front, Puppet, backend, front, new_job, submit, with_fields
+from backends import Front, Puppet, backend, front, new_job, played, submit, with_fields
 
 from limner.engine.base import Over
 from limner.server.app import Server
 from limner_wire import messages as m
 from limner_wire.session import Session
-
-Play = Callable[[Server, Puppet, Front], Awaitable[Any]]
-
-
-def played(folder: Path, play: Play) -> Any:
-    async def run() -> Any:
-        engine = Puppet()
-        async with backend(folder, engine) as server, front(server) as one:
-            return await play(server, engine, one)
-
-    return asyncio.run(run())
 
 
 def test_a_job_goes_from_submit_to_done(folder: Path) -> None:

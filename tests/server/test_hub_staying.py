@@ -2,28 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any
 
-from backends import Front, Puppet, backend, front, submit
+from backends import Front, Puppet, front, played, submit
 
 from limner.engine.base import Over, Said
 from limner.server.app import Server
 from limner_wire import messages as m
 from limner_wire.frames import Buffer, encode
-
-Play = Callable[[Server, Puppet, Front], Awaitable[Any]]
-
-
-def played(folder: Path, play: Play) -> Any:
-    async def run() -> Any:
-        engine = Puppet()
-        async with backend(folder, engine) as server, front(server) as one:
-            return await play(server, engine, one)
-
-    return asyncio.run(run())
 
 
 def stays(engine: Puppet, step: int = 6) -> None:
