@@ -226,7 +226,7 @@ def test_a_change_that_can_not_be_shown_is_said(artist: Artist, backend: Backend
     artist.until(lambda: backend.of(m.Adjust), "the change")
     for said in (
         m.Adjusted(job, 0, 7, {"strength": 25.0}),
-        m.Failed("bad_input", "It asks for nothing.", job=job),
+        m.Failed("bad_input", "It asks for nothing.", retryable=True, job=job),
         m.Adjusted(job, 0, 7, {"strength": 4.0}),  # the way back
     ):
         backend.play(backend.engine.hear, Said(said))
