@@ -12,7 +12,7 @@ import pytest
 
 from limner.methods.registry import METHODS
 from limner.methods.schema import schema
-from limner.worker.facts import NO_GENERATOR
+from limner.worker.facts import LACKS
 from limner_front import i18n, words
 
 ROOT = Path(__file__).parents[2]
@@ -48,7 +48,7 @@ def texts_that_blender_shows() -> set[str]:
 def texts_of_the_methods() -> set[str]:
     """What a backend says of its methods."""
     i18n._catalogue.clear()
-    found = {NO_GENERATOR}
+    found = set(LACKS.values())
     for method in METHODS.values():
         found |= {method.title, method.about}
         for name, row in schema(method.params)["properties"].items():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -13,9 +15,11 @@ import torch
 
 from limner.methods import latent_mapper, latent_optimization
 from limner.methods.base import Inputs, Interactive, Models
+from limner.methods.editing import own_clips
 from limner.methods.latent_mapper import LatentMapper, nearest
 from limner.methods.latent_optimization import LatentOptimization
-from limner.models import arcface, networks
+from limner.methods.registry import METHODS
+from limner.models import arcface, catalog, clip, networks
 from limner.training.loop import leave
 from limner.training.mapper import Settings, Trainer
 from limner_wire.errors import ErrorCode, LimnerError
@@ -52,6 +56,25 @@ def near(image: torch.Tensor, starter: Models, prompt: str = "a red apple") -> f
     size = (clip.size_px, clip.size_px)
     shown = torch.nn.functional.interpolate(image[None], size, mode="bicubic", antialias=True)
     return float(clip.encode_image(shown.clamp(0, 1))[0] @ clip.encode_text([prompt])[0])
+
+
+def test_a_generators_own_clip_reads_its_edits_and_draws_nothing_unasked(studio: Path) -> None:
+    asked = {"generator": studios.NAME}
+    assert own_clips(SEARCH, asked) == ()
+    best = catalog.find(None).name
+    folder = studio / "its-reader"
+    shutil.copytree(catalog.STARTER_FOLDER, folder)
+    try:
+        for owner, readers in (("another", ()), (studios.NAME, (folder.name,))):
+            (folder / "card.json").write_text(json.dumps({"generator": owner}))
+            assert own_clips(SEARCH, asked) == readers
+        assert own_clips(METHODS["clipdraw"], {}) == ()
+        assert catalog.find(None).name == best
+        assert [c.clip.name for c in clip.load(readers)] == [folder.name]
+    finally:
+        shutil.rmtree(folder)
+    with pytest.raises(LimnerError, match="no generator 'lost'"):
+        own_clips(SEARCH, {"generator": "lost"})
 
 
 # --- searched for -----------------------------------------------------------------------------

@@ -143,7 +143,9 @@ def test_a_packed_corpus_trains_from_the_command_line(tmp_path: Path, corpus: Co
     corpus.save(tmp_path / "packed")
     assert load(tmp_path / "packed").facts == corpus.facts
     argv = ["train", "clip", "--corpus", str(tmp_path / "packed"), "--out", str(tmp_path / "out"),
-            "--steps", "2", "--batch", "4", "--tower", "judge", "--attack", "0"]  # fmt: skip
+            "--steps", "2", "--batch", "4", "--tower", "judge", "--attack", "0",
+            "--generator", "small"]  # fmt: skip
     assert run(argv) == 0
     assert json.loads((tmp_path / "out" / "open_clip_config.json").read_text())["model_cfg"]
-    assert at(tmp_path / "out", "judge") is not None
+    made = at(tmp_path / "out", "judge")
+    assert made is not None and made.generator == "small"

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from limner.methods.base import Models
 from limner.models import networks
 from limner.worker.facts import facts
 
@@ -31,7 +32,16 @@ def test_without_a_generator_edits_say_what_to_do(
     assert all("limner models add FILE" in told[name] for name in EDITS)
 
 
-def test_with_one_all_can_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_says_what_else_it_lacks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, starter: Models
+) -> None:
     monkeypatch.setenv("LIMNER_MODELS", str(tmp_path))
-    studios.install(tmp_path)
+    monkeypatch.setattr(networks, "STARTER_FOLDER", tmp_path / "starter" / "clip")
+    made = studios.install(tmp_path)
+    told = lacks()
+    assert "limner train directions" in told["global_directions"]
+    assert "limner train mapper" in told["latent_mapper"]
+    assert not told["latent_optimization"]
+    studios.install(tmp_path, clip=starter.clips[0].clip)
+    studios.install_mapper(tmp_path, made, "a red apple")
     assert not any(lacks().values())

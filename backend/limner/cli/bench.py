@@ -127,6 +127,7 @@ def edit(
 ) -> None:
     """Edit held-out portraits in six ways by three methods, and count what changed."""
     from limner.models import clip, networks
+    from limner.models.catalog import readers
     from limner.models.device import best_device
     from limner.training import attribute_judge
     from limner.training import edit_evaluate as measure
@@ -140,10 +141,10 @@ def edit(
         way, _, name = name.partition(".")
         given.setdefault(way, {})[name] = json.loads(value)
     device = best_device()
+    name = networks.find("generator", generator).name
     evaluation = measure.Evaluation(
-        networks.find("generator", generator).name, attribute_judge.load(judge, device),
-        clip.load((), device), given, device,
-    )  # fmt: skip
+        name, attribute_judge.load(judge, device), clip.load(readers(name), device), given, device
+    )
     _told(measure.run(evaluation, ways, portraits, fit, out), as_json)
 
 

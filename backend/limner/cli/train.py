@@ -94,6 +94,10 @@ def clip(
         float, typer.Option("--restyle", help="part of a batch that is shown in another hand")
     ] = 0.35,
     bf16: Annotated[bool, typer.Option("--bf16", help="train in bfloat16")] = False,
+    generator: Annotated[
+        str | None,
+        typer.Option("--generator", help="whose pictures these are: it will read their edits"),
+    ] = None,
     evaluate: Annotated[
         bool, typer.Option("--evaluate", help="measure a model instead: retrieval and drawing")
     ] = False,
@@ -129,6 +133,9 @@ def clip(
     if trainer.resume():
         typer.echo(f"going on from step {trainer.step}", err=True)
     trainer.run(training.timed_report(steps))
+    if generator:
+        card = {"name": out.name, "generator": generator}
+        (out / "card.json").write_text(json.dumps(card, indent=1) + "\n", encoding="utf-8")
     typer.echo(f"{out / 'model.safetensors'}")
 
 

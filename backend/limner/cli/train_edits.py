@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 from torch import Tensor
 
+from limner.models.catalog import readers
 from limner.models.device import best_device
 from limner.models.stylegan2 import Generator
 from limner_wire.errors import ErrorCode, LimnerError
@@ -25,7 +26,10 @@ Of = Annotated[
     str | None, typer.Option("--generator", help="its name, or its folder; default the first")
 ]
 Model = Annotated[
-    str | None, typer.Option("--model", help="the CLIP that looks; default the best that is here")
+    str | None,
+    typer.Option(
+        "--model", help="the CLIP that looks; default the generator's own, or the best here"
+    ),
 ]
 
 
@@ -58,7 +62,7 @@ def directions(
     from limner.training.directions import Measurement, Settings
 
     name, network = _generator(generator)
-    looker = clip.load([model] if model else (), best_device())[0].clip
+    looker = clip.load([model] if model else readers(name), best_device())[0].clip
     settings = Settings(samples=samples, shift=shift, batch=batch, as_published=as_published)
     folder = out or RUNS / f"{name}-directions"
     measurement = Measurement(network, looker, folder, settings)
@@ -102,7 +106,7 @@ def mapper(
     from limner.training.mapper import Settings, Trainer
 
     name, network = _generator(generator)
-    looker = clip.load([model] if model else (), best_device())[0].clip
+    looker = clip.load([model] if model else readers(name), best_device())[0].clip
     settings = Settings(
         prompt, neutral, tuple(part or LEVELS), steps, batch, rate, identity=identity,
         latents=stay, contrast=contrast,

@@ -18,6 +18,7 @@ from limner.cli.progress import Bar
 from limner.client import Client, here, told
 from limner.files import read_bounded
 from limner.methods.base import Inputs, Models
+from limner.methods.editing import own_clips
 from limner.methods.registry import METHODS
 from limner.methods.schema import with_recipe
 from limner.models import clip
@@ -87,7 +88,8 @@ def draw_anywhere(wish: Wish, bar: Bar, stop: threading.Event) -> Drawn:
 
 def _alone(wish: Wish, bar: Bar, stop: threading.Event) -> Drawn:
     method, device = METHODS[wish.method], best_device()
-    models = Models(clip.load(wish.models, device) if method.needs_models else ())
+    named = wish.models or own_clips(method, wish.settings)
+    models = Models(clip.load(named, device) if method.needs_models else ())
     recipe = models.clips[0].clip.recipe if models.clips else {}
     params = with_recipe(method.params, recipe, dict(wish.settings))
     names = ", ".join(w.clip.name for w in models.clips)

@@ -21,10 +21,11 @@ from torch import Tensor
 
 from limner.losses.cutouts import fixed_maps
 from limner.losses.words import Wish, check_wishes, nearness, strange_words, targets
-from limner.methods.base import Inputs, Models, Preview, Result
+from limner.methods.base import Inputs, Method, Models, Preview, Result
 from limner.methods.params import Adjustable, Essential, Help, Range, check
 from limner.methods.patch import Patch
 from limner.models import encoders, features, stylegan2
+from limner.models.catalog import readers
 from limner.models.clip import Weighted
 from limner.models.inversion import Inversion, Tuning, psnr
 from limner.models.networks import Network, belonging, find
@@ -181,6 +182,7 @@ class Edit(Generic[P, S]):
     inputs: ClassVar[tuple[str, ...]] = ("picture", "mask")
     needs: ClassVar[tuple[str, ...]] = ("picture",)
     needs_models: ClassVar[bool] = True
+    networks: ClassVar[tuple[str, ...]] = ("generator",)  # kinds that it can't do without
 
     # --- what is the method's own ---
 
@@ -362,6 +364,14 @@ def _latent(given: Tensor, generator: Generator) -> Tensor:
             "Name the generator that it belongs to.",
         )
     return rows[None]
+
+
+def own_clips(method: Method[Any, Any], settings: Mapping[str, Any]) -> tuple[str, ...]:
+    """The CLIPs that read for a method where none is named: the one that was trained on its
+    generator's pictures, if there is one; else none, for the best on the machine."""
+    if "generator" not in method.params.__dataclass_fields__:
+        return ()
+    return readers(find("generator", settings.get("generator") or None).name)
 
 
 def of_generator(kind: str, portrait: Portrait) -> list[Network]:

@@ -87,6 +87,7 @@ class GlobalDirections(Edit[Params, State]):
     title: ClassVar[str] = "Edit along a direction"
     about: ClassVar[str] = "A picture moves from one text to another; sliders answer at once."
     params: ClassVar[type[Params]] = Params
+    networks: ClassVar[tuple[str, ...]] = ("generator", "directions")
 
     def begin(
         self, params: Params, portrait: Portrait, models: Models, notices: list[str]

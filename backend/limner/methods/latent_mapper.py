@@ -72,6 +72,7 @@ class LatentMapper(Edit[Params, State]):
     title: ClassVar[str] = "Edit as learned"
     about: ClassVar[str] = "A picture is changed by a network that has learned one edit."
     params: ClassVar[type[Params]] = Params
+    networks: ClassVar[tuple[str, ...]] = ("generator", "mapper")
 
     def begin(
         self, params: Params, portrait: Portrait, models: Models, notices: list[str]

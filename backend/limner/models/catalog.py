@@ -21,6 +21,7 @@ from limner_wire.place import data_folder
 
 STARTER = "starter"
 STARTER_FOLDER = Path(__file__).parent.parent / "starter" / "clip"
+PORTRAITS = "portraits-clip"  # reads the starter's generator
 CONFIG = "open_clip_config.json"
 WORDS = "vocabulary.json"
 WEIGHTS = ("model.safetensors", "open_clip_model.safetensors", "open_clip_pytorch_model.bin")
@@ -74,8 +75,16 @@ class Installed:
     card: Mapping[str, Any] = field(default_factory=dict)
 
     @property
+    def generator(self) -> str:
+        """The generator whose pictures it was trained on; none for what has seen all kinds."""
+        return str(self.card.get("generator", ""))
+
+    @property
     def draws(self) -> int:
-        """How well it draws, 0 to 9; a model that nobody has judged stands above the starter."""
+        """How well it draws, 0 to 9; a model that nobody has judged stands above the starter, one
+        that has seen a generator's pictures alone below it."""
+        if self.generator:
+            return 0
         known = {p.name: p.draws for p in PUBLISHED} | {STARTER: STARTER_DRAWS}
         return known.get(self.name, 2)
 
@@ -88,7 +97,7 @@ def models_folder() -> Path:
 
 def installed() -> list[Installed]:
     """The models on this machine, the one that draws best first."""
-    folders = {STARTER: STARTER_FOLDER}
+    folders = {STARTER: STARTER_FOLDER, PORTRAITS: STARTER_FOLDER.with_name(PORTRAITS)}
     folders |= {p.name: f for p in PUBLISHED if (f := _cached(p)) is not None}
     if models_folder().is_dir():
         folders |= {f.name: f for f in sorted(models_folder().iterdir())}
@@ -134,6 +143,11 @@ def find(name: str | None) -> Installed:
     if (given := at(Path(name), Path(name).name)) is not None:
         return given
     raise LimnerError(ErrorCode.UNKNOWN_MODEL, *_unknown(name, [m.name for m in here]))
+
+
+def readers(generator: str) -> tuple[str, ...]:
+    """The model that was trained on a generator's own pictures, by name, if one is here."""
+    return tuple(m.name for m in installed() if m.generator == generator)[:1]
 
 
 def vgg16() -> Path | None:

@@ -13,10 +13,14 @@ from limner.methods.schema import schema
 from limner.models import networks
 from limner.models.catalog import installed
 
-NO_GENERATOR = (
-    "This edits with a generator, and none is on this machine. Add one (limner models add FILE), "
-    "then start the backend again."
-)
+LACKS = {
+    "generator": "This edits with a generator, and none is on this machine. Add one (limner models "
+                 "add FILE), then start the backend again.",
+    "directions": "This needs to know what a generator's channels mean. Measure it once (limner "
+                  "train directions), add that, then start the backend again.",
+    "mapper": "This needs a mapper that was trained for an edit. Train one (limner train mapper "
+              "PROMPT), add it, then start the backend again.",
+}  # fmt: skip
 
 
 def facts(device: torch.device) -> dict[str, Any]:
@@ -44,6 +48,5 @@ def facts(device: torch.device) -> dict[str, Any]:
 
 def _lack(method: Method[Any, Any]) -> str:
     """Why a method can't run on this machine, in words; nothing if it can."""
-    if isinstance(method, Edit) and not networks.installed("generator"):
-        return NO_GENERATOR
-    return ""
+    kinds = method.networks if isinstance(method, Edit) else ()
+    return next((LACKS[kind] for kind in kinds if not networks.installed(kind)), "")

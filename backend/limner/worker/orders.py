@@ -13,6 +13,7 @@ from torch import Tensor
 
 from limner.engine.order import Order
 from limner.methods.base import STYLES, Inputs, Models
+from limner.methods.editing import own_clips
 from limner.methods.registry import METHODS
 from limner.methods.schema import read, with_recipe
 from limner.models import clip
@@ -63,7 +64,8 @@ def ready(order: Order, shelf: Shelf) -> Task:
     if any("/" in name or "\\" in name for name in submit.models):
         raise LimnerError(ErrorCode.UNKNOWN_MODEL, "A model is named by its name, not by a path.")
     read(method.params, submit.params)  # refused before a network is loaded
-    models = shelf.get(submit.models) if method.needs_models else Models()
+    names = submit.models or own_clips(method, submit.params)
+    models = shelf.get(names) if method.needs_models else Models()
     recipe = models.clips[0].clip.recipe if models.clips else {}
     params = with_recipe(method.params, recipe, submit.params)
     saved: Mapping[str, Tensor] | None = None
