@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -23,6 +24,9 @@ from limner.models import arcface, catalog, clip, networks
 from limner.training.loop import leave
 from limner.training.mapper import Settings, Trainer
 from limner_wire.errors import ErrorCode, LimnerError
+
+sys.path.append(str(Path(__file__).parents[1] / "models"))
+from test_faces import face
 
 CPU = torch.device("cpu")
 SIZE = (16, 16)
@@ -75,6 +79,20 @@ def test_a_generators_own_clip_reads_its_edits_and_draws_nothing_unasked(studio:
         shutil.rmtree(folder)
     with pytest.raises(LimnerError, match="no generator 'lost'"):
         own_clips(SEARCH, {"generator": "lost"})
+
+
+def test_a_face_is_found_if_that_is_asked_for(starter: Models) -> None:
+    params = replace(PARAMS, align=True)
+    wide = Inputs((256, 320), picture=torch.nn.functional.pad(face(20), (0, 64), value=0.5))
+    state = SEARCH.setup(params, wide, starter, CPU)
+    square = state.portrait.patch.square
+    assert square is not None and square.turn == pytest.approx(0.35, abs=0.1)
+    assert not any("No face was found" in notice for notice in state.notices)
+    assert SEARCH.result(state).size == (256, 320)
+    flat = Inputs((64, 64), picture=torch.full((3, 64, 64), 0.5))
+    state = SEARCH.setup(params, flat, starter, CPU)
+    assert "No face was found: the middle of the picture is edited." in state.notices
+    assert SEARCH.setup(PARAMS, wide, starter, CPU).portrait.patch.square is None
 
 
 # --- searched for -----------------------------------------------------------------------------

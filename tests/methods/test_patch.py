@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import time
 
 import pytest
 import torch
 
 from limner.methods.patch import Patch, membrane, resized
+from limner.models.faces import Square
 
 
 def picture(height: int, width: int) -> torch.Tensor:
@@ -29,10 +31,58 @@ def test_beside_the_square_the_canvas_stays(height: int, width: int) -> None:
     assert patch.side == min(height, width)
     out = patch.put(torch.zeros(1, 3, 16, 16))
     inside = torch.zeros(height, width, dtype=torch.bool)
-    rows, columns = patch._where()
-    inside[rows, columns] = True
+    inside[patch.rows, patch.columns] = True
     assert torch.equal(out[:, ~inside], canvas[:, ~inside])
     assert not torch.equal(out[:, inside], canvas[:, inside])
+
+
+TURNED = Square(30.5, 26.0, 24.0, 0.5)
+
+
+def axes(square: Square, height: int, width: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """How far right and down every pixel lies in a turned square, in halves of its side."""
+    y, x = torch.meshgrid(torch.arange(height) + 0.5 - square.y,
+                          torch.arange(width) + 0.5 - square.x, indexing="ij")  # fmt: skip
+    cos, sin = math.cos(square.turn), math.sin(square.turn)
+    return (x * cos + y * sin) * 2 / square.side, (y * cos - x * sin) * 2 / square.side
+
+
+@pytest.mark.parametrize("size", [12, 24, 48])
+def test_a_turned_square_is_seen_upright(size: int) -> None:
+    right, down = axes(TURNED, 56, 60)
+    canvas = torch.stack([right, down, torch.zeros_like(down)]) / 8 + 0.5  # within [0, 1]
+    steps = (torch.arange(size) + 0.5) * 2 / size - 1
+    seen = Patch.of(canvas, None, TURNED).cut(size)[0] * 4
+    edge = 3 * size // 24  # what is enlarged is not extended beyond its edge
+    inner = (slice(edge, size - edge),) * 2
+    torch.testing.assert_close(seen[0][inner], steps.expand(size, -1)[inner], atol=0.01, rtol=0)
+    torch.testing.assert_close(seen[1][inner], steps[:, None].expand(-1, size)[inner], atol=0.01,
+                               rtol=0)  # fmt: skip
+
+
+def test_what_is_put_into_a_turned_square_lies_as_it_was_cut() -> None:
+    right, down = axes(TURNED, 56, 60)
+    canvas = torch.stack([right, down, right * down]) / 20 + 0.5
+    patch = Patch.of(canvas, None, TURNED)
+    inside = (right.abs() < 1) & (down.abs() < 1)
+    same = patch.put(patch.cut(24))
+    torch.testing.assert_close(same, canvas, atol=3e-3, rtol=0)
+    other = patch.put(torch.rand(1, 3, 24, 24) * 2 - 1)
+    assert torch.equal(other[:, ~inside], canvas[:, ~inside])
+    changed = (other != canvas).any(0)
+    assert changed.sum() > 0.75 * inside.sum()
+    mask = torch.zeros(56, 60)
+    mask[:26] = 1
+    half = Patch.of(canvas, mask, TURNED).put(torch.rand(1, 3, 24, 24) * 2 - 1)
+    assert torch.equal(half[:, 26:], canvas[:, 26:]) and not torch.equal(half, canvas)
+
+
+def test_a_square_may_reach_beyond_the_canvas() -> None:
+    canvas = picture(40, 40)
+    patch = Patch.of(canvas, None, Square(20, 20, 90, 0.3))
+    assert patch.cut(16).isfinite().all() and patch.cut(16).abs().max() <= 1
+    out = patch.put(torch.zeros(1, 3, 16, 16))
+    assert out.shape == canvas.shape and out.isfinite().all()
 
 
 @pytest.mark.parametrize("soft", [False, True])

@@ -90,6 +90,9 @@ def edit(
     detail: Annotated[
         float | None, typer.Option("--detail", help="0 to 100 %: what it can't paint is put back")
     ] = None,
+    align: Annotated[
+        bool, typer.Option("--align", help="find the face, and edit it upright")
+    ] = False,
     mask: Annotated[
         Path | None, typer.Option("--mask", help="a picture, white where it may change")
     ] = None,
@@ -112,6 +115,7 @@ def edit(
         "neutral": neutral, "strength": strength, "threshold": threshold,
         "also": tuple(also or ()) or None, "mapper": mapper, "l2": l2, "identity": identity,
         "fit": fit, "steps": steps, "tune": tune, "detail": detail, "generator": generator,
+        "align": align or None,
     }  # fmt: skip
     given = {name: value for name, value in named.items() if value is not None}
     _check_names(method, given)

@@ -24,7 +24,7 @@ from limner.losses.words import Wish, check_wishes, nearness, strange_words, tar
 from limner.methods.base import Inputs, Method, Models, Preview, Result
 from limner.methods.params import Adjustable, Essential, Help, Range, check
 from limner.methods.patch import Patch
-from limner.models import encoders, features, stylegan2
+from limner.models import encoders, faces, features, stylegan2
 from limner.models.catalog import readers
 from limner.models.clip import Weighted
 from limner.models.inversion import Inversion, Tuning, psnr
@@ -54,6 +54,9 @@ class Params:
         float, Range(0, 100), Adjustable(),
         Help("how much of what the generator can't paint is put back", "%"),
     ] = 0.0  # fmt: skip
+    align: Annotated[
+        bool, Help("find the face and edit it upright, as generators of photographs want it")
+    ] = False
     generator: Annotated[str, Help("which generator paints; none for the first there is")] = ""
     seed: Annotated[int, Range(0, limits.SEED_MAX), Help("of the picture, if none is given")] = 0
     stay: Annotated[
@@ -70,20 +73,23 @@ class Portrait:
     Args:
         fit: how many steps look for its code; none are needed without a picture.
         tune: how many then teach the generator.
+        align: whether the picture's face is found first.
 
     Attributes:
         network: where the generator lies.
         w: (1, L, w_dim), its code so far.
+        patch: the part of the canvas; its `square` is None too if no face was found.
     """
 
     def __init__(
-        self, name: str, inputs: Inputs, fit: int, tune: int, seed: int, device: torch.device
-    ) -> None:
+        self, name: str, inputs: Inputs, fit: int, tune: int, seed: int, device: torch.device,
+        *, align: bool = False,
+    ) -> None:  # fmt: skip
         self.network = find("generator", name or None)
         self._given = given = _generator(self.network.folder, device)
         start = None if inputs.latent is None else _latent(inputs.latent, given)
         self.has_picture = inputs.picture is not None
-        self.patch = _patch(inputs, device)
+        self.patch = _patch(inputs, device, align=align)
         if start is None:
             start = self._guessed() if self.has_picture else _random(given, seed)
         self.fit, self.tune = (fit, tune) if self.has_picture else (0, 0)
@@ -236,8 +242,12 @@ class Edit(Generic[P, S]):
                 f"{params.tune} steps of teaching leave none of {params.steps} for the rest.",
                 "Ask for more steps, or fewer to teach.",
             )
-        portrait = Portrait(params.generator, inputs, fit, params.tune, params.seed, device)
+        portrait = Portrait(
+            params.generator, inputs, fit, params.tune, params.seed, device, align=params.align
+        )
         notices = strange_words(models.clips, [Wish(params.prompt)])
+        if params.align and portrait.has_picture and portrait.patch.square is None:
+            notices.append("No face was found: the middle of the picture is edited.")
         state = self.begin(params, portrait, models, notices)
         self.aim(state, params)
         return state
@@ -317,13 +327,15 @@ class Edit(Generic[P, S]):
         return float(nearness(shown, maps, aims, shown.new_ones(3)))
 
 
-def _patch(inputs: Inputs, device: torch.device) -> Patch:
-    """Where the generator paints: in the picture, or on a white square that fits the canvas."""
+def _patch(inputs: Inputs, device: torch.device, *, align: bool) -> Patch:
+    """Where the generator paints: in the picture, round its face if that is asked for, or on a
+    white square that fits the canvas."""
     if inputs.picture is None:
         side = min(inputs.size)
         return Patch.of(torch.ones(3, side, side, device=device))
     mask = None if inputs.mask is None else inputs.mask.to(device)
-    return Patch.of(inputs.picture.to(device), mask)
+    square = faces.upright(inputs.picture) if align else None
+    return Patch.of(inputs.picture.to(device), mask, square)
 
 
 @functools.lru_cache(maxsize=2)

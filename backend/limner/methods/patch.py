@@ -1,24 +1,28 @@
 """The part of a canvas that a generator paints, and how what it painted is put back.
 
-A generator paints squares of one size: it gets the largest square in the middle of the canvas, and
-what it makes of it is put back inside the mask. There it meets the canvas without a seam: the
-difference along the border is spread over the inside as smoothly as can be (Poisson image editing,
-Perez, Gangnet & Blake 2003, section 3, with the membrane of eq. 4), on a pyramid, coarse to fine.
-Outside the mask every number stays what it is.
+A generator paints squares of one size: it gets the largest square in the middle of the canvas, or
+one that lies, perhaps turned, round a face (`models.faces`), and what it makes of it is put back
+inside the mask. There it meets the canvas without a seam: the difference along the border is
+spread over the inside as smoothly as can be (Poisson image editing, Perez, Gangnet & Blake 2003,
+section 3, with the membrane of eq. 4), on a pyramid, coarse to fine. Outside the mask every number
+stays what it is.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from limner.models.arcface import pooled
+from limner.models.faces import Square
 
 SWEEPS, LARGE_PX = 6, 128  # relaxations of a level that is larger; of others there are twice that
 SMALLEST = 4  # the side of the last level
+MARGIN_PX = 1  # of a turned square: it stays, to meet the canvas
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,33 +31,53 @@ class Patch:
 
     Attributes:
         canvas: (3, H, W) in [0, 1].
-        mask: (n, n) in [0, 1], where the square may change; None for everywhere.
-        top, left, side: the square, in pixels of the canvas.
+        mask: (h, w) in [0, 1], where the canvas may change within `rows` and `columns`; None for
+            everywhere.
+        rows, columns: what of the canvas the square covers.
+        side: of the square, in pixels.
+        square: where it lies, if it is not just `rows` and `columns`.
     """
 
     canvas: Tensor
     mask: Tensor | None
-    top: int
-    left: int
+    rows: slice
+    columns: slice
     side: int
+    square: Square | None = None
 
     @classmethod
-    def of(cls, canvas: Tensor, mask: Tensor | None = None) -> Patch:
-        """The largest square in the middle of (3, H, W), with an (H, W) mask."""
+    def of(cls, canvas: Tensor, mask: Tensor | None = None, square: Square | None = None) -> Patch:
+        """That square of (3, H, W), the largest in the middle if none is given; with an (H, W)
+        mask."""
         height, width = canvas.shape[1:]
+        if square is not None:
+            rows, columns = _covered(square, height, width)
+            side = max(1, round(square.side))
+            whole = cls(canvas, None, rows, columns, side, square)
+            inside = (whole._seen_from().abs() < 1 - 2 * MARGIN_PX / side).all(-1).to(canvas)
+            return replace(whole, mask=inside if mask is None else inside * mask[rows, columns])
         side = min(height, width)
         top, left = (height - side) // 2, (width - side) // 2
-        inside = (slice(top, top + side), slice(left, left + side))
-        open_ = None if mask is None else mask[inside]
+        rows, columns = slice(top, top + side), slice(left, left + side)
+        open_ = None if mask is None else mask[rows, columns]
         if open_ is not None and bool((open_ == 1).all()):
             open_ = None
         if open_ is None and height != width:
             open_ = canvas.new_ones(side, side)  # its border is one with the canvas
-        return cls(canvas, None if open_ is None else _apart(open_, height, width), top, left, side)
+        return cls(
+            canvas, None if open_ is None else _apart(open_, height, width), rows, columns, side
+        )
 
     def cut(self, size: int) -> Tensor:
-        """(1, 3, size, size) in [-1, 1]: the square as a generator takes it."""
-        return resized(self._square(), size) * 2 - 1
+        """(1, 3, size, size) in [-1, 1]: the square as a generator takes it; what of it lies beyond
+        the canvas is mirrored."""
+        square = self._covered_part()[None]
+        if self.square is not None:
+            square = F.grid_sample(
+                self.canvas[None], self._lies_at()[None], padding_mode="reflection",
+                align_corners=False,
+            )  # fmt: skip
+        return resized(square, size) * 2 - 1
 
     def put(self, painted: Tensor, before: Tensor | None = None, detail: float = 0.0) -> Tensor:
         """(3, H, W) in [0, 1]: the canvas with (1, 3, S, S) in [-1, 1] in its place.
@@ -62,27 +86,65 @@ class Patch:
             before: the picture as the generator painted it without any change.
             detail: in [0, 1], how much of what that lacks of the canvas is added.
         """
-        old = self._square()[0]
-        fresh = self._enlarged(painted)
+        old = self._covered_part()
+        fresh = self._placed(painted)
         if before is not None and detail:
-            fresh = (fresh + detail * (old - self._enlarged(before))).clamp(0, 1)
+            fresh = (fresh + detail * (old - self._placed(before))).clamp(0, 1)
         if self.mask is None:
             return fresh
         seamless = (fresh + membrane(old - fresh, self.mask == 0)).clamp(0, 1)
         out = self.canvas.clone()
-        rows, columns = self._where()
-        out[:, rows, columns] = old + self.mask * (seamless - old)
+        out[:, self.rows, self.columns] = old + self.mask * (seamless - old)
         return out
 
-    def _enlarged(self, painted: Tensor) -> Tensor:
-        return resized((painted.clamp(-1, 1) + 1) / 2, self.side)[0].clamp(0, 1)
+    def _covered_part(self) -> Tensor:
+        return self.canvas[:, self.rows, self.columns]
 
-    def _where(self) -> tuple[slice, slice]:
-        return slice(self.top, self.top + self.side), slice(self.left, self.left + self.side)
+    def _placed(self, painted: Tensor) -> Tensor:
+        """(3, h, w) in [0, 1]: a generator's picture as it lies in `rows` and `columns`."""
+        enlarged = resized((painted.clamp(-1, 1) + 1) / 2, self.side).clamp(0, 1)
+        if self.square is None:
+            return enlarged[0]
+        at = self._seen_from()[None].to(enlarged)
+        return F.grid_sample(enlarged, at, padding_mode="border", align_corners=False)[0]
 
-    def _square(self) -> Tensor:
-        rows, columns = self._where()
-        return self.canvas[None, :, rows, columns]
+    def _lies_at(self) -> Tensor:
+        """(side, side, 2): where on the canvas the square's pixels lie, in [-1, 1] (x, y)."""
+        assert self.square is not None  # noqa: S101
+        s, steps = self.square, _middles(0, self.side, self.canvas) * 2 / self.side - 1
+        v, u = torch.meshgrid(steps, steps, indexing="ij")
+        cos, sin = math.cos(s.turn), math.sin(s.turn)
+        x = s.x + s.side / 2 * (u * cos - v * sin)
+        y = s.y + s.side / 2 * (u * sin + v * cos)
+        height, width = self.canvas.shape[1:]
+        return torch.stack([x * 2 / width - 1, y * 2 / height - 1], -1)
+
+    def _seen_from(self) -> Tensor:
+        """(h, w, 2): where in the square the canvas' pixels lie, in [-1, 1] (x, y)."""
+        assert self.square is not None  # noqa: S101
+        s = self.square
+        y, x = torch.meshgrid(
+            _middles(self.rows.start, self.rows.stop, self.canvas) - s.y,
+            _middles(self.columns.start, self.columns.stop, self.canvas) - s.x,
+            indexing="ij",
+        )
+        cos, sin = math.cos(s.turn), math.sin(s.turn)
+        return torch.stack([x * cos + y * sin, y * cos - x * sin], -1) * 2 / s.side
+
+
+def _middles(first: int, last: int, like: Tensor) -> Tensor:
+    return torch.arange(first, last, device=like.device, dtype=like.dtype) + 0.5
+
+
+def _covered(square: Square, height: int, width: int) -> tuple[slice, slice]:
+    """The rows and columns of a canvas that a square touches."""
+    cos, sin = abs(math.cos(square.turn)), abs(math.sin(square.turn))
+    reach = square.side / 2 * (cos + sin)
+
+    def part(middle: float, size: int) -> slice:
+        return slice(max(0, math.floor(middle - reach)), min(size, math.ceil(middle + reach)))
+
+    return part(square.y, height), part(square.x, width)
 
 
 def _apart(mask: Tensor, height: int, width: int) -> Tensor:
