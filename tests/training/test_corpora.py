@@ -96,6 +96,22 @@ def test_views_have_the_networks_size_and_dyed_ones_say_their_colour() -> None:
     assert torch.equal(again, first), "the same chance gave other views"
 
 
+def test_aligned_pictures_are_shown_nearly_whole() -> None:
+    """A dot in the middle of opaque pictures: it stays near there, and some are mirrored."""
+    rgba = torch.ones(64, 4, 80, 80)
+    rgba[:, :3, 36:44, 20:28] = 0
+    known = [[Fact("thing", {"en": "dot"}), Fact("colour:as it is", {})]] * 64
+    seen, _ = augment(rgba, known, random.Random(1), aligned=True)
+    dark = (1 - seen.mean(1)).clamp_min(0.4) - 0.4
+    mass = dark.sum((1, 2))
+    x = (dark.sum(1) * torch.arange(64)).sum(1) / mass
+    y = (dark.sum(2) * torch.arange(64)).sum(1) / mass
+    mirrored = x > 32
+    assert 4 < int(mirrored.sum()) < 32
+    moved = torch.stack([torch.where(mirrored, 63 - x, x) - 18.7, y - 31.5]).abs()
+    assert moved.mean() < 3 and moved.max() < 16
+
+
 def test_a_picture_whose_label_names_a_colour_is_not_dyed() -> None:
     facts = [[Fact("label:red apple", {"en": "red apple"})]] * 60
     rgba = torch.rand(60, 4, 80, 80)

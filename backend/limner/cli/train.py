@@ -94,6 +94,9 @@ def clip(
         float, typer.Option("--restyle", help="part of a batch that is shown in another hand")
     ] = 0.35,
     bf16: Annotated[bool, typer.Option("--bf16", help="train in bfloat16")] = False,
+    aligned: Annotated[
+        bool, typer.Option("--aligned", help="show pictures nearly whole, as generators make them")
+    ] = False,
     generator: Annotated[
         str | None,
         typer.Option("--generator", help="whose pictures these are: it will read their edits"),
@@ -127,7 +130,7 @@ def clip(
     settings = training.Settings(
         tower=tower, steps=steps, batch=batch, rate=rate, attack=attack, seed=seed,
         start=str(find(start).weights) if start else "", scribbles=scribbles,
-        restyle=restyle, bf16=bf16,
+        restyle=restyle, aligned=aligned, bf16=bf16,
     )  # fmt: skip
     trainer = training.Trainer(settings, join([load(path) for path in named]), out)
     if trainer.resume():

@@ -45,7 +45,12 @@ def colour_fact(name: str) -> Fact:
 
 
 def augment(
-    rgba: Tensor, facts: Sequence[Sequence[Fact]], chance: random.Random, restyle: float = 0.0
+    rgba: Tensor,
+    facts: Sequence[Sequence[Fact]],
+    chance: random.Random,
+    restyle: float = 0.0,
+    *,
+    aligned: bool = False,
 ) -> tuple[Tensor, list[list[Fact]]]:
     """Cutouts of a batch of pictures, and the facts that this added to each.
 
@@ -54,6 +59,7 @@ def augment(
         facts: what is true of each picture.
         chance: where the randomness comes from.
         restyle: the part of the pictures without a told colour that is restyled.
+        aligned: show them nearly whole, as they are seen where something always lies the same.
 
     Returns:
         (B, 3, 64, 64) in [0, 1], and B lists.
@@ -67,7 +73,7 @@ def augment(
             rgb[i] = dyed(rgb[i], COLOURS[name][1])
             added[i].append(colour_fact(name))
     ground = backgrounds(len(rgba), noise)
-    view = views(len(rgba), noise)
+    view = whole(len(rgba), noise) if aligned else views(len(rgba), noise)
     seen = F.grid_sample(
         torch.cat([rgb * alpha, alpha], 1), view, mode="bilinear", align_corners=False
     )
@@ -95,6 +101,14 @@ def views(count: int, noise: torch.Generator) -> Tensor:
         placements(rest, noise), [rest, 1, VIEW_PX, VIEW_PX], align_corners=False
     )
     return torch.cat([cut, placed])
+
+
+def whole(count: int, noise: torch.Generator) -> Tensor:
+    """(B, 64, 64, 2) sampling grids of pictures that are hardly moved, some of them mirrored."""
+    usual = torch.tensor([[1.0, 0, 0], [0, 1.0, 0]])
+    maps = usual + 0.04 * torch.randn(count, 2, 3, generator=noise)
+    maps[torch.rand(count, generator=noise) < 0.25, :, 0] *= -1  # x alone
+    return F.affine_grid(maps, [count, 1, VIEW_PX, VIEW_PX], align_corners=False)
 
 
 def is_coloured(facts: Sequence[Fact]) -> bool:

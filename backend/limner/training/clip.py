@@ -72,6 +72,8 @@ class Settings:
             the attack has its full length.
         restyle: the part of the other pictures that is shown in another hand, where no colour is
             told of them.
+        aligned: the pictures are a generator's, in which all lies where it always does: they are
+            shown nearly whole.
         bf16: run both towers in bfloat16, about 1.4 times as fast on CPUs that multiply it.
     """
 
@@ -87,6 +89,7 @@ class Settings:
     scribbles: float = 0.0
     restyle: float = 0.0
     start: str = ""
+    aligned: bool = False
     bf16: bool = False
 
 
@@ -171,7 +174,11 @@ class Trainer:
         rows = sorted(chance.sample(range(len(self.keys)), size))
         rgba = torch.from_numpy(np.asarray(self.corpus.pictures[rows])).float() / 255
         pictures, added = augment(
-            rgba, [self.corpus.facts[i] for i in rows], chance, self.settings.restyle
+            rgba,
+            [self.corpus.facts[i] for i in rows],
+            chance,
+            self.settings.restyle,
+            aligned=self.settings.aligned,
         )
         facts = [[*self.corpus.facts[i], *more] for i, more in zip(rows, added, strict=True)]
         told = [caption(f, chance) for f in facts]
