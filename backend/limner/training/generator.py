@@ -132,7 +132,7 @@ class Trainer:
         best = blank(self.settings.channels).to(self.device)
         best.load_state_dict(self.run.averaged_state())
         figures = evaluate(best, self.settings.held_out)
-        card = {"name": "portraits", "licence": "GPL-3.0-or-later",
+        card = {"name": "portraits-64", "licence": "GPL-3.0-or-later",
                 "made": "by `limner train generator`, from nothing, on painted portraits",
                 "steps": self.run.step, "settings": self.settings, "measured": figures}  # fmt: skip
         config, state = best.config.to_json(), best.state_dict()
