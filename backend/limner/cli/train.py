@@ -82,7 +82,7 @@ def clip(
     attack: Annotated[
         float, typer.Option("--attack", help="L2 length of the adversarial step; 0 for none")
     ] = 1.25,
-    tower: Annotated[str, typer.Option("--tower", help="starter | judge")] = "starter",
+    tower: Annotated[str, typer.Option("--tower", help="starter | judge | portraits")] = "starter",
     seed: Annotated[int, typer.Option("--seed")] = 0,
     start: Annotated[
         str | None, typer.Option("--start", help="a model to begin from: starter, or a folder")

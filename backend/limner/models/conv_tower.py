@@ -107,6 +107,29 @@ class PlainTower(nn.Module):
         return out
 
 
+class DetailTower(nn.Module):
+    """(B, 3, 64, 64), normalised → (B, 1536), for pictures in which everything has its place.
+
+    A mouth is ten pixels of a portrait, and is lost in the mean of a whole picture. So this one
+    begins at full size, and ends with a map instead of a mean.
+    """
+
+    def __init__(self, widths: tuple[int, ...] = (32, 64, 112, 160), left: int = 24) -> None:
+        super().__init__()
+        self.num_features = left * 8 * 8
+        self.default_cfg: dict[str, Any] = {}
+        self.stem = nn.Sequential(nn.Conv2d(3, widths[0], 3, 1, 1), nn.SiLU())
+        self.blocks = nn.Sequential(*[Residual(a, b) for a, b in pairwise(widths)])
+        self.last = nn.Sequential(nn.Conv2d(widths[-1], left, 1), nn.SiLU())
+
+    def reset_classifier(self, num_classes: int, global_pool: str | None = None) -> None:
+        """There is no classifier to take off."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        features: Tensor = self.last(self.blocks(self.stem(x))).flatten(1)
+        return features
+
+
 def limner_conv64(pretrained: bool = False, **_: Any) -> ConvTower:
     """The starter's tower, by the name that its open_clip config gives."""
     return ConvTower()
@@ -117,5 +140,11 @@ def limner_plain64(pretrained: bool = False, **_: Any) -> PlainTower:
     return PlainTower()
 
 
+def limner_detail64(pretrained: bool = False, **_: Any) -> DetailTower:
+    """The portraits' tower, by the name that its open_clip config gives."""
+    return DetailTower()
+
+
 timm.models.register_model(limner_conv64)
+timm.models.register_model(limner_detail64)
 timm.models.register_model(limner_plain64)

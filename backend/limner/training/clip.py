@@ -50,6 +50,7 @@ TEXT = {"context_length": 28, "vocab_size": 49408, "width": 192, "heads": 4, "la
 TOWERS: dict[str, dict[str, Any]] = {
     "starter": {"timm_model_name": "limner_conv64", "timm_pool": ""},
     "judge": {"timm_model_name": "limner_plain64", "timm_pool": ""},
+    "portraits": {"timm_model_name": "limner_detail64", "timm_pool": ""},
 }
 MEAN, STD = (0.6, 0.6, 0.6), (0.35, 0.35, 0.35)
 EMA_DECAY = 0.999
