@@ -14,6 +14,8 @@ from rich.table import Table
 
 from limner_wire.errors import ErrorCode, LimnerError
 
+ATTRIBUTES = Path(__file__).parent.parent / "starter" / "attributes"
+
 
 def register(app: typer.Typer, name: str) -> None:
     """Put the commands into the program."""
@@ -109,7 +111,9 @@ def style(
 
 
 def edit(
-    judge: Annotated[Path, typer.Option("--judge", help="the folder of the judge of attributes")],
+    judge: Annotated[
+        Path, typer.Option("--judge", help="the folder of the judge of attributes")
+    ] = ATTRIBUTES,
     out: Annotated[Path, typer.Option("--out", help="where outcomes and sheets go")] = Path(
         ".cache/edits"
     ),
