@@ -241,11 +241,7 @@ def _painted(name: str, seeds: range, truncation: float) -> Any:
     from limner.models.device import best_device
 
     generator = stylegan2.load(name, best_device())
-    config = generator.config
     for seed in seeds:
-        z = torch.randn(1, config.z_dim, generator=torch.Generator().manual_seed(seed))
-        z = z.to(generator.w_avg)
-        label = z.new_zeros(1, config.c_dim) if config.c_dim else None
         with torch.no_grad():
-            image = generator(generator.map(z, label, truncation))[0]
+            image = generator(generator.random(1, seed, truncation))[0]
         yield ((image.clamp(-1, 1) + 1) / 2).cpu()

@@ -91,7 +91,10 @@ class Portrait:
         self.has_picture = inputs.picture is not None
         self.patch = _patch(inputs, device, align=align)
         if start is None:
-            start = self._guessed() if self.has_picture else _random(given, seed)
+            if self.has_picture:
+                start = self._guessed()
+            else:
+                start = given.random(1, seed, RANDOM_TRUNCATION)
         self.fit, self.tune = (fit, tune) if self.has_picture else (0, 0)
         seen = features.load("best", device) if self.fit else None
         self._inversion = Inversion(given, self.patch.cut(given.config.size), start, seen)
@@ -347,15 +350,6 @@ def _generator(folder: Any, device: torch.device) -> Generator:
     """The generator of a folder; the last two are kept."""
     changed = (folder / "model.safetensors").stat().st_mtime_ns
     return _loaded(folder.name, str(folder), changed, device)
-
-
-def _random(generator: Generator, seed: int) -> Tensor:
-    """(1, L, w_dim) of a random picture, as StyleCLIP begins an edit of none."""
-    z = torch.randn(1, generator.config.z_dim, generator=torch.Generator().manual_seed(seed))
-    config, z = generator.config, z.to(generator.w_avg)
-    label = z.new_zeros(1, config.c_dim) if config.c_dim else None
-    with torch.no_grad():
-        return generator.map(z, label, RANDOM_TRUNCATION)
 
 
 def _latent(given: Tensor, generator: Generator) -> Tensor:

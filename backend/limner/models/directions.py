@@ -125,10 +125,7 @@ def style_statistics(
     generator: Generator, count: int = SAMPLES, truncation: float = TRUNCATION, seed: int = SEED
 ) -> tuple[list[Tensor], list[Tensor]]:
     """The mean and the deviation of each channel, (channels,) for each layer, over random codes."""
-    chance = torch.Generator().manual_seed(seed)
-    z = torch.randn(count, generator.config.z_dim, generator=chance).to(generator.w_avg)
-    label = z.new_zeros(count, generator.config.c_dim) if generator.config.c_dim else None
-    styles = generator.styles(generator.map(z, label, truncation))
+    styles = generator.styles(generator.random(count, seed, truncation))
     return [s.mean(0) for s in styles], [s.std(0, correction=0) for s in styles]
 
 

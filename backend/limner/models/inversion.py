@@ -217,10 +217,7 @@ def correlation(noise: Tensor) -> Tensor:
 @torch.no_grad()
 def deviation(generator: Generator, seed: int = 0) -> float:
     """How far W's numbers are from their mean: the root of the mean square."""
-    chance = torch.Generator().manual_seed(seed)
-    z = torch.randn(SAMPLES, generator.config.z_dim, generator=chance).to(generator.w_avg)
-    label = z.new_zeros(SAMPLES, generator.config.c_dim) if generator.config.c_dim else None
-    w: Tensor = generator.mapping(z, label)
+    w = generator.random(SAMPLES, seed)[:, 0]
     return max(1e-6, float((w - w.mean(0)).square().mean().sqrt()))
 
 

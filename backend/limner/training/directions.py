@@ -69,13 +69,10 @@ class Measurement:
         self.generator, self.clip, self.folder = generator, clip, folder
         self.settings = s = settings or Settings()
         self._mean, self.std = style_statistics(generator, truncation=s.truncation, seed=s.seed)
-        chance = torch.Generator().manual_seed(s.seed)
-        z = torch.randn(s.samples, generator.config.z_dim, generator=chance).to(generator.w_avg)
-        c_dim = generator.config.c_dim
-        label = z.new_zeros(s.samples, c_dim) if c_dim else None
         with torch.no_grad():
-            w_plus = generator.map(z, label, s.truncation, s.cutoff)
-            self._styles = generator.styles(w_plus)
+            self._styles = generator.styles(
+                generator.random(s.samples, s.seed, s.truncation, s.cutoff)
+            )
         layers = enumerate(generator.config.style_layers)
         self.channels = [
             (k, c)

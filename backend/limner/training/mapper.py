@@ -17,6 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from limner.losses.cutouts import cutouts, fixed_maps
+from limner.losses.domain import directional
 from limner.losses.words import set_apart
 from limner.models.arcface import ArcFace
 from limner.models.clip import Clip
@@ -95,13 +96,11 @@ class Trainer:
     @torch.no_grad()
     def batch(self, chance: torch.Generator) -> Tensor:
         """(B, L, w_dim) codes to learn on."""
-        s, config = self.settings, self.generator.config
+        s = self.settings
         if self._codes is not None:
             rows = torch.randint(len(self._codes), (s.batch,), generator=chance)
             return self._codes[rows].to(self.generator.w_avg)
-        z = torch.randn(s.batch, config.z_dim, generator=chance).to(self.generator.w_avg)
-        label = z.new_zeros(s.batch, config.c_dim) if config.c_dim else None
-        return self.generator.map(z, label, s.truncation)
+        return self.generator.random(s.batch, chance, s.truncation)
 
     def advance(self) -> Figures:
         """One step."""
@@ -142,8 +141,7 @@ class Trainer:
             return 1 - (seen @ self._text).mean()
         with torch.no_grad():
             was = self._seen(before)
-        change = F.normalize(seen - was + 1e-6, dim=1)  # at first nothing has changed
-        return 1 - (change @ self._text).mean()
+        return directional(was, seen, self._text)
 
     def _seen(self, pictures: Tensor) -> Tensor:
         """(B, D) unit vectors of (B, 3, S, S) in [-1, 1]."""

@@ -178,6 +178,26 @@ class Generator(nn.Module):
         end = self.config.latents if cutoff is None else cutoff
         return torch.cat([near[:, :end], w_plus[:, end:]], 1)
 
+    @torch.no_grad()
+    def random(
+        self,
+        count: int,
+        seed: int | torch.Generator,
+        truncation: float = 1.0,
+        cutoff: int | None = None,
+    ) -> Tensor:
+        """(B, L, w_dim) of random pictures, the same on every device; of no class, where the
+        generator has classes.
+
+        Args:
+            seed: or a generator of random numbers on the CPU.
+        """
+        if isinstance(seed, int):
+            seed = torch.Generator().manual_seed(seed)
+        z = torch.randn(count, self.config.z_dim, generator=seed).to(self.w_avg)
+        label = z.new_zeros(count, self.config.c_dim) if self.config.c_dim else None
+        return self.map(z, label, truncation, cutoff)
+
     def styles(self, w_plus: Tensor) -> list[Tensor]:
         """W+, (B, L, w_dim), to style space: (B, channels) for each of `Config.style_layers`.
 

@@ -1,0 +1,148 @@
+"""A generator that learns a domain from words, under the methods' protocol."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import studios
+import torch
+
+from limner.methods.base import Inputs, Interactive, Method, Models
+from limner.methods.nada import Nada, Params, State
+from limner.models import networks, stylegan2
+from limner_wire.errors import LimnerError
+
+CPU = torch.device("cpu")
+NADA = Nada()
+NOTHING = Inputs((16, 16))
+PARAMS = Params("a red apple", "a blue sea", steps=6, batch=2, samples=3, fit=2, rate=0.02)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    folder = tmp_path_factory.mktemp("models")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LIMNER_MODELS", str(folder))
+        studios.install(folder)
+        yield folder
+
+
+def run(
+    params: Params, models: Models, inputs: Inputs = NOTHING, steps: int | None = None
+) -> State:
+    state = NADA.setup(params, inputs, models, CPU)
+    for _ in range(params.steps if steps is None else steps):
+        NADA.step(state, params)
+    return state
+
+
+def test_it_is_a_method_whose_sliders_answer() -> None:
+    method: Method[Any, Any] = NADA
+    assert isinstance(method, Interactive)
+
+
+def test_pictures_move_as_the_words_do(starter: Models) -> None:
+    params = replace(PARAMS, steps=25)
+    state = NADA.setup(params, NOTHING, starter, CPU)
+    losses = [float(NADA.step(state, params).losses["direction"]) for _ in range(25)]
+    assert losses[0] == pytest.approx(1, abs=1e-4), "nothing has changed before the first step"
+    assert sum(losses[-5:]) / 5 < 0.75
+    was = NADA.show(state, replace(params, amount=0)).image
+    now = NADA.show(state, params).image
+    assert was is not None and now is not None
+    redder = (now[0] - now[2]).mean() - (was[0] - was[2]).mean()
+    assert redder > 0.02
+
+
+def test_the_sheet_has_the_samples_and_first_the_artists_own(starter: Models) -> None:
+    shown = NADA.setup(PARAMS, NOTHING, starter, CPU)
+    assert NADA.result(shown).size == (32, 32)  # two and two, one of them empty
+    sheet = NADA.result(shown).picture
+    assert sheet is not None and torch.equal(sheet[:, 16:, 16:], torch.ones(3, 16, 16))
+    made = studios.generator()
+    own = Inputs((16, 16), picture=studios.picture(made))
+    state = run(replace(PARAMS, fit=40, steps=40, rate=1e-5), starter, own)
+    sheet = NADA.result(state).picture
+    assert sheet is not None
+    assert (sheet[:, :16, :16] - own.picture).square().mean() < 0.01
+    assert torch.equal(NADA.step(state, PARAMS).image, NADA.show(state, PARAMS).image)
+
+
+def test_one_slider_goes_back_and_beyond(starter: Models) -> None:
+    state = run(PARAMS, starter)
+    sheets = {a: NADA.show(state, replace(PARAMS, amount=a)).image for a in (0, 50, 100, 150)}
+    with torch.no_grad():
+        before = state.adaptation.frozen(state.codes)
+    assert torch.equal(sheets[0][:, :16, :16], ((before[0].clamp(-1, 1) + 1) / 2))
+    away = [float((sheets[a] - sheets[0]).abs().mean()) for a in (50, 100, 150)]
+    assert 0 < away[0] < away[1] < away[2]
+    coarse = NADA.show(state, replace(PARAMS, keep_px=16)).image
+    assert not torch.equal(coarse, sheets[100]) and not torch.equal(coarse, sheets[0])
+    assert torch.equal(NADA.show(state, replace(PARAMS, keep_px=1024)).image, sheets[0])
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"layers": 2, "as_published": True}, {"patches": 1.0, "mixing": 0.5},
+        {"whole": 1.0, "manifold": 1.0, "direction": 0.0, "shared_noise": False},
+    ],
+)  # fmt: skip
+def test_it_goes_on_bit_for_bit(change: dict[str, Any], starter: Models) -> None:
+    params = replace(PARAMS, **change)
+    inputs = Inputs((16, 16), picture=studios.picture(studios.generator()))
+    whole = run(params, starter, inputs, 3)
+    saved = NADA.save(whole)
+    again = NADA.setup(params, inputs, starter, CPU)
+    NADA.restore(again, saved)
+    for _ in range(3):
+        one, other = NADA.step(whole, params), NADA.step(again, params)
+        assert {k: float(v) for k, v in one.losses.items()} == {
+            k: float(v) for k, v in other.losses.items()
+        }
+    assert torch.equal(NADA.result(whole).picture, NADA.result(again).picture)
+
+
+def test_style_pictures_say_where_it_goes(starter: Models) -> None:
+    red = torch.zeros(3, 20, 30)
+    red[0] = 0.9
+    params = replace(PARAMS, steps=25, texture=1.0)
+    state = NADA.setup(params, Inputs((16, 16), styles=(red,)), starter, CPU)
+    first = NADA.step(state, params)
+    assert {"direction", "texture"} <= set(first.losses)
+    for _ in range(24):
+        last = NADA.step(state, params)
+    assert float(last.losses["texture"]) < 0.8 * float(first.losses["texture"])
+    with pytest.raises(LimnerError, match="no picture whose texture"):
+        NADA.setup(params, NOTHING, starter, CPU)
+
+
+def test_what_is_kept_is_a_generator_like_any_other(studio: Path, starter: Models) -> None:
+    state = run(PARAMS, starter)
+    NADA.leave(state, studio / "apples")
+    found = networks.find("generator", "apples")
+    assert found.card["parent"] == studios.NAME and found.card["prompt"] == "a red apple"
+    assert found.card["steps"] == 6 and found.card["seed"] == 0
+    made = stylegan2.load("apples")
+    torch.testing.assert_close(made.w_avg, state.adaptation.frozen.w_avg)
+    code = studios.code(made)
+    torch.testing.assert_close(made(code), state.adaptation.learned(code), atol=0.02, rtol=0)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"source": "a red apple"}, "mean the same"), ({"prompt": " "}, "empty"),
+        ({"direction": 0.0}, "Nothing moves"), ({"latents": "none such"}, "no latents"),
+        ({"generator": "none such"}, "no generator"), ({"batch": 0}, "batch"),
+    ],
+)  # fmt: skip
+def test_what_makes_no_sense_is_refused(
+    change: dict[str, Any], words: str, starter: Models
+) -> None:
+    with pytest.raises(LimnerError, match=words):
+        run(replace(PARAMS, **change), starter)
