@@ -38,7 +38,7 @@ def evaluation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> table.Evaluat
     monkeypatch.setenv("LIMNER_MODELS", str(tmp_path / "models"))
     clips = clip.load((), CPU)
     studios.install(tmp_path / "models", clip=clips[0].clip)
-    settings = {"direction": {"strength": 9.0}}
+    settings = {"direction": {"strength": 9.0}, "optimize": {"steps": 3}}
     return table.Evaluation(studios.NAME, Judge(), clips, settings, CPU)  # type: ignore[arg-type]
 
 
@@ -76,10 +76,14 @@ def test_what_the_judge_sees_is_counted(
         sees = bool((made * 2 - 1).mean() < limit)
         assert other.kept["glasses"] is (sees == bool(sitter.said[GLASSES]))
         assert "hair" not in other.kept, "a hat may hide it"
-    figures = table.run(evaluation, ["direction"], 1, 1, tmp_path / "out")
+    studios.install_mapper(tmp_path / "models", studios.generator(), "a hat")
+    figures = table.run(evaluation, list(table.METHODS), 1, 1, tmp_path / "out")
     lines = (tmp_path / "out" / "edits.jsonl").read_text("utf-8").splitlines()
-    assert [json.loads(line)["edit"] for line in lines] == list(MEASURED)
-    assert figures["portraits"] == 1 and (tmp_path / "out" / "direction.png").is_file()
+    found = [(row["method"], row["edit"]) for row in map(json.loads, lines)]
+    assert found == [(way, name) for way in table.METHODS for name in MEASURED]
+    assert figures["portraits"] == 1
+    for way in table.METHODS:
+        assert f"{way}: changed" in figures and (tmp_path / "out" / f"{way}.png").is_file()
 
 
 def test_parts_are_of_what_could_be_seen() -> None:

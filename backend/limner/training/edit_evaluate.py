@@ -129,11 +129,10 @@ class Evaluation:
     def outcome(self, way: str, name: str, number: int, sitter: Sitter) -> tuple[Outcome, Tensor]:
         """One edit, and (3, 64, 64) what came of it."""
         method, edit, recipe = METHODS[way], EDITS[name], self._clips[0].clip.recipe
-        settings = {"prompt": edit.prompt, "steps": 1, "generator": self._generator}
+        settings: dict[str, Any] = {"prompt": edit.prompt, "generator": self._generator}
+        settings |= {"fit": 0} if way == "optimize" else {"steps": 1}
         if way == "direction":
             settings["neutral"] = edit.neutral
-        if way == "optimize":
-            settings |= {"steps": method.params.steps, "fit": 0}
         params = with_recipe(method.params, recipe, settings | self._settings.get(way, {}))
         inputs = Inputs((SIDE_PX, SIDE_PX), picture=sitter.picture, latent=sitter.w)
         start = time.perf_counter()
