@@ -159,7 +159,7 @@ def _on_the_canvas(host: Any, docker: Docker, document: Any) -> Iterator[float]:
     name = docker.panel.job.prompt
 
     def is_there() -> bool:
-        found = [n for n in document.topLevelNodes() if n.name() == name]
+        found = [n for n in document.topLevelNodes() if n is not None and n.name() == name]
         return bool(found) and found[0].visible() and len(host.undo_list()) == len(entries) + 1
 
     while not is_there():

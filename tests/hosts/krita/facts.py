@@ -22,7 +22,7 @@ def tree(node: Any) -> Tree:
 
 def layer(document: Any, name: str) -> Any:
     """The top-level layer of that name."""
-    return next(n for n in document.topLevelNodes() if n.name() == name)
+    return next(n for n in document.topLevelNodes() if n is not None and n.name() == name)
 
 
 def picture(document: Any) -> QImage:

@@ -325,7 +325,7 @@ def _timed(
     document = host.app.activeDocument()
 
     def is_there() -> bool:
-        found = [n for n in document.topLevelNodes() if n.name() == name]
+        found = [n for n in document.topLevelNodes() if n is not None and n.name() == name]
         return bool(found) and found[0].visible() and len(host.undo_list()) == entries + 1
 
     while not is_there():
