@@ -11,9 +11,9 @@ from limner.models.clip import Clip
 from limner.models.encoders import Config as EncoderConfig
 from limner.models.encoders import Encoder
 from limner.models.mapper import Mapper
+from limner.models.networks import leave
 from limner.models.stylegan2 import Config, Generator
 from limner.training import directions, encoder
-from limner.training.loop import leave
 
 NAME = "small"
 CONFIG = Config(16, (12, 12, 8), z_dim=16, w_dim=16, mapping_layers=2, mapping_rate=1.0)

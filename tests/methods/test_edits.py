@@ -21,7 +21,7 @@ from limner.methods.latent_mapper import LatentMapper, nearest
 from limner.methods.latent_optimization import LatentOptimization
 from limner.methods.registry import METHODS
 from limner.models import arcface, catalog, clip, networks
-from limner.training.loop import leave
+from limner.models.networks import leave
 from limner.training.mapper import Settings, Trainer
 from limner_wire.errors import ErrorCode, LimnerError
 

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from limner.losses.identity import Identity
 from limner.models import arcface, mapper, networks
 from limner.models.mapper import Mapper, Part
-from limner.training.loop import leave
+from limner.models.networks import leave
 from limner_wire.errors import LimnerError
 
 sys.path.append(str(Path(__file__).parents[1] / "methods"))

@@ -37,8 +37,8 @@ from limner.models import networks
 from limner.models.adaptation import PHASES, Adaptation, Settings, mixed, swapped
 from limner.models.clip import Clip, Weighted
 from limner.models.loading import read_weights
+from limner.models.networks import leave
 from limner.models.stylegan2 import Generator
-from limner.training.loop import leave
 from limner_wire import limits
 from limner_wire.errors import ErrorCode, LimnerError
 

@@ -6,12 +6,14 @@ among the starter's, or in the user's models folder, where `limner models add` p
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, is_dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
+from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from limner.models.catalog import STARTER_FOLDER, models_folder
@@ -151,3 +153,26 @@ def whole(content: Mapping[str, Any], name: str, most: int) -> int:
             ErrorCode.UNREADABLE, f"A network's config has {value!r:.40} for its {name}."
         )
     return value
+
+
+def leave(
+    folder: Path, kind: str, config: Mapping[str, Any], tensors: Mapping[str, Tensor],
+    card: Mapping[str, Any], whole: tuple[str, ...] = (),
+) -> Path:  # fmt: skip
+    """A model's folder as `installed` finds it, its weights in half precision.
+
+    Args:
+        whole: beginnings of the names of tensors that stay as they are.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / CONFIG).write_text(json.dumps({"kind": kind, **config}, indent=1), "utf-8")
+    told = {k: asdict(v) if is_dataclass(v) and not isinstance(v, type) else v
+            for k, v in card.items()}  # fmt: skip
+    card_text = json.dumps({"kind": kind, **told}, indent=1, ensure_ascii=False)
+    (folder / CARD).write_text(card_text, "utf-8")
+    small = {
+        k: v.half() if v.is_floating_point() and not k.startswith(whole or ("\0",)) else v
+        for k, v in tensors.items()
+    }
+    save_file({k: v.cpu().contiguous() for k, v in small.items()}, folder / WEIGHTS)
+    return folder / WEIGHTS

@@ -25,8 +25,9 @@ from torch import Tensor
 
 from limner.models.clip import Clip
 from limner.models.directions import SEED, TRUNCATION, style_statistics
+from limner.models.networks import leave
 from limner.models.stylegan2 import Generator
-from limner.training.loop import CHECKPOINT, leave
+from limner.training.loop import CHECKPOINT
 from limner_wire.errors import ErrorCode, LimnerError
 
 Report = Callable[[int, int], None]  # channels done, and how many there are

@@ -24,8 +24,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from limner.models.networks import leave
 from limner.models.stylegan2 import Config, Generator
-from limner.training.loop import Figures, Run, course, leave, random_of, set_rate
+from limner.training.loop import Figures, Run, course, random_of, set_rate
 from limner.training.paintings import HELD_OUT, Paintings
 from limner.training.portrait_mapping import JUMPING, LAYERS, coordinates, softened, write
 from limner.training.portraits.latent import LATENT

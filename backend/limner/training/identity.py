@@ -15,7 +15,8 @@ import torch
 from torch import Tensor
 
 from limner.models.arcface import ArcFace, Body, Config
-from limner.training.loop import Figures, Run, course, leave, random_of, set_rate
+from limner.models.networks import leave
+from limner.training.loop import Figures, Run, course, random_of, set_rate
 from limner.training.paintings import HELD_OUT, IDENTITY, People
 
 CONFIG = Config(Body((24, 32, 64, 128, 192), (1, 1, 1, 1)), input_px=48, dimensions=128)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, is_dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -18,7 +18,6 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from limner.models.networks import CARD, CONFIG, WEIGHTS
 from limner_wire.errors import ErrorCode, LimnerError
 
 CHECKPOINT = "checkpoint.safetensors"
@@ -154,29 +153,6 @@ def set_rate(optimizer: Optimizer, rate: float) -> None:
 def random_of(seed: int, step: int) -> torch.Generator:
     """What a step draws from, on the CPU."""
     return torch.Generator().manual_seed(seed * 1_000_003 + step)
-
-
-def leave(
-    folder: Path, kind: str, config: Mapping[str, Any], tensors: Mapping[str, Tensor],
-    card: Mapping[str, Any], whole: tuple[str, ...] = (),
-) -> Path:  # fmt: skip
-    """A model's folder as `models.networks` finds it, its weights in half precision.
-
-    Args:
-        whole: beginnings of the names of tensors that stay as they are.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / CONFIG).write_text(json.dumps({"kind": kind, **config}, indent=1), "utf-8")
-    told = {k: asdict(v) if is_dataclass(v) and not isinstance(v, type) else v
-            for k, v in card.items()}  # fmt: skip
-    card_text = json.dumps({"kind": kind, **told}, indent=1, ensure_ascii=False)
-    (folder / CARD).write_text(card_text, "utf-8")
-    small = {
-        k: v.half() if v.is_floating_point() and not k.startswith(whole or ("\0",)) else v
-        for k, v in tensors.items()
-    }
-    save_file({k: v.cpu().contiguous() for k, v in small.items()}, folder / WEIGHTS)
-    return folder / WEIGHTS
 
 
 def _part(tensors: Mapping[str, Tensor], name: str) -> dict[str, Tensor]:

@@ -22,8 +22,9 @@ from limner.losses.words import set_apart
 from limner.models.arcface import ArcFace
 from limner.models.clip import Clip
 from limner.models.mapper import RATE, STEP, Mapper
+from limner.models.networks import leave
 from limner.models.stylegan2 import Generator
-from limner.training.loop import Figures, Run, course, leave, random_of, set_rate
+from limner.training.loop import Figures, Run, course, random_of, set_rate
 from limner_wire.errors import ErrorCode, LimnerError
 
 
