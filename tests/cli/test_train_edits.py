@@ -64,11 +64,13 @@ def test_directions_are_measured_in_parts_and_added(
 
 
 def test_a_mapper_is_trained_and_added() -> None:
-    limner_train("mapper", "red hair", "--steps", "2", "--batch", "1", "--part", "coarse")
+    limner_train("mapper", "red hair", "--steps", "2", "--batch", "1", "--part", "coarse",
+                 "--further", "3")  # fmt: skip
     folder = Path(".cache/train/small-red-hair")
     store.add(folder, "red", None)
     found = networks.belonging("mapper", "small")[0]
     assert (found.name, found.config["prompt"]) == ("red", "red hair")
+    assert found.config["step"] == pytest.approx(0.3)
     assert all(bool(t.isfinite().all()) for t in read_weights(found.weights).values())
 
 

@@ -20,6 +20,7 @@ from limner.engine.base import Ready, Said
 from limner.engine.inprocess import InProcess
 from limner.engine.order import Order
 from limner.methods.base import Models
+from limner.models import networks
 from limner.pictures import encode_png
 from limner_wire import messages as m
 from limner_wire.frames import decode
@@ -85,7 +86,7 @@ def test_front_ends_are_told_which_methods_stay() -> None:
     (ready,) = [e for e in driven(play).heard if isinstance(e, Ready)]
     rows = {row["name"]: row for row in ready.methods}
     assert {n for n, row in rows.items() if row["stays"]} == {
-        "global_directions", "latent_mapper", "latent_optimization",
+        "global_directions", "latent_mapper", "latent_optimization", "nada",
     }  # fmt: skip
     assert rows["global_directions"]["needs"] == ["picture"]
 
@@ -159,3 +160,23 @@ def test_what_makes_no_sense_fails_in_words() -> None:
     driver = driven(play)
     (failed,) = driver.said(m.Failed)
     assert "no picture" in failed.message and driver.states()[-1] == "error"
+
+
+def test_a_generator_that_learned_is_kept_among_the_models() -> None:
+    """Stopped by the artist when it looks right: what they see is what is kept."""
+    settings = {"prompt": "a red apple", "source": "a blue sea", "steps": 400, "batch": 2,
+                "samples": 3, "called": "apples", "rate": 0.01}  # fmt: skip
+    wanted = Order(m.Submit(JOB, "nada", settings, (64, 64), models=("starter",)), {})
+
+    async def play(driver: Driver) -> None:
+        give(driver, wanted)
+        await driver.until(lambda: len(frames(driver)) > 3)
+        driver.engine.command(m.Cancel(JOB, keep=True))
+        await driver.over()
+
+    heard = driven(play)
+    done, _ = heard.done()
+    assert done.about["kept_as"] == "apples" and done.state == "cancelled"
+    found = networks.find("generator", "apples")
+    assert found.card["steps"] == done.about["settings"]["steps_done"] > 0
+    assert any("kept as apples" in notice.text for notice in heard.said(m.Notice))

@@ -16,11 +16,13 @@ import torch
 
 from limner.methods import latent_mapper, latent_optimization
 from limner.methods.base import Inputs, Interactive, Models
+from limner.methods.canvas import resized
 from limner.methods.editing import own_clips
 from limner.methods.latent_mapper import LatentMapper, nearest
-from limner.methods.latent_optimization import LatentOptimization
+from limner.methods.latent_optimization import LatentOptimization, State
 from limner.methods.registry import METHODS
 from limner.models import arcface, catalog, clip, networks
+from limner.models.directions import text_change
 from limner.models.networks import leave
 from limner.training.mapper import Settings, Trainer
 from limner_wire.errors import ErrorCode, LimnerError
@@ -98,7 +100,7 @@ def test_a_face_is_found_if_that_is_asked_for(starter: Models) -> None:
 # --- searched for -----------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("space", ["w+", "styles"])
+@pytest.mark.parametrize("space", ["w+", "w", "styles"])
 def test_a_search_comes_nearer_to_the_words(space: str, inputs: Inputs, starter: Models) -> None:
     params = replace(PARAMS, space=space)
     state = begun(SEARCH, params, inputs, starter)
@@ -127,6 +129,57 @@ def test_the_loss_is_the_papers(inputs: Inputs, starter: Models) -> None:
     far = state.before[0] - state.start[0]
     assert float(losses["l2"]) == pytest.approx(0.001 * float(far.square().sum()), rel=1e-4)
     assert 0 < float(losses["words"]) < 2
+
+
+def test_in_w_all_layers_move_alike(inputs: Inputs, starter: Models) -> None:
+    for space, alike in (("w", True), ("w+", False)):
+        state = begun(SEARCH, replace(PARAMS, space=space, steps=20), inputs, starter)
+        moved = (state.leaves[0] - state.start[0]).detach()
+        assert bool(moved.abs().max() > 0.01)
+        assert torch.allclose(moved, moved[:, :1].expand_as(moved), atol=1e-6) == alike
+
+
+def test_given_a_neutral_text_the_change_goes_as_the_words_do(
+    inputs: Inputs, starter: Models
+) -> None:
+    params = replace(PARAMS, neutral="a blue sea", l2=0.0, steps=30)
+    state = begun(SEARCH, params, inputs, starter)
+    plain = begun(SEARCH, replace(params, neutral=""), inputs, starter)
+    one = starter.clips[0].clip
+    way = text_change(one, "a red apple", "a blue sea")
+
+    def along(found: State) -> float:
+        with torch.no_grad():
+            ends = [found.portrait.painted(found.portrait.generator.styles(w))
+                    for w in (found.start[0], found.leaves[0])]  # fmt: skip
+        a, b = (
+            one.encode_image(resized((e[0] + 1) / 2, (one.size_px,) * 2)[None])[0] for e in ends
+        )
+        return float(torch.nn.functional.cosine_similarity(b - a, way, dim=0))
+
+    assert along(state) > along(plain) + 0.05
+    with pytest.raises(LimnerError, match="another search"):
+        SEARCH.show(state, replace(params, neutral="the sea"))
+
+
+@pytest.mark.parametrize("space", ["w+", "w", "styles"])
+def test_others_like_it_must_go_the_same_way(space: str, inputs: Inputs, starter: Models) -> None:
+    """What is found is then an edit of any of them: it brings strangers nearer to the words too."""
+    params = replace(PARAMS, space=space, others=4, steps=30)
+    state = begun(SEARCH, params, inputs, starter)
+    generator = state.portrait.generator
+    moved = [b.detach() - a for a, b in zip(state.start, state.leaves, strict=True)]
+    strangers = generator.random(8, 99, 0.5)
+    scores = []
+    for share in (0.0, 1.0):
+        if space == "styles":
+            rows = zip(generator.styles(strangers), moved, strict=True)
+            pictures = generator.render([s + share * m for s, m in rows])
+        else:
+            pictures = generator(strangers + share * moved[0])
+        scores.append(sum(near((p + 1) / 2, starter) for p in pictures) / 8)
+    assert scores[0] < scores[1] - 0.005
+    assert torch.equal(SEARCH._near_codes(state)[0], torch.zeros_like(state.portrait.w[0]))
 
 
 def test_colours_layers_stay_in_style_space(inputs: Inputs, starter: Models) -> None:

@@ -299,6 +299,29 @@ def test_the_authors_slip_matters_and_only_after_the_first(
     assert (ours.rows[1:5] - theirs.rows[1:5]).abs().max() > 1e-3
 
 
+def test_colours_come_after_the_others_and_move_too(
+    made: Generator, starter: Models, tmp_path: Path
+) -> None:
+    found = measured(made, starter, tmp_path, colours=True)
+    layers = made.config.style_layers
+    assert len(found.channels) == sum(layer.channels for layer in layers)
+    kinds = [layers[k].is_rgb for k, _ in found.channels]
+    assert kinds == sorted(kinds) and True in kinds
+    plain = measured(made, starter, tmp_path)
+    assert found.channels[: len(plain.channels)] == plain.channels
+    std = tuple(torch.full((layer.channels,), 2.0) for layer in layers)
+    known = directions.Directions(torch.eye(len(found.channels)), std, made.config)
+    for at in (0, len(plain.channels), len(found.channels) - 1):
+        agreement = torch.zeros(len(found.channels))
+        agreement[at] = 0.5
+        layer, channel = found.channels[at]
+        for k, step in enumerate(known.boundary(agreement, 0.1)):
+            expected = torch.zeros_like(step)
+            if k == layer:
+                expected[channel] = 2.0
+            assert torch.equal(step, expected)
+
+
 def test_batches_are_only_for_memory(made: Generator, starter: Models, tmp_path: Path) -> None:
     one, other = measured(made, starter, tmp_path), measured(made, starter, tmp_path, batch=2)
     one.advance()

@@ -12,7 +12,7 @@ import studios
 import torch
 
 from limner.methods.base import Inputs, Interactive, Method, Models
-from limner.methods.nada import Nada, Params, State
+from limner.methods.nada import SAMPLES, Nada, Params, State, called
 from limner.models import networks, stylegan2
 from limner_wire.errors import LimnerError
 
@@ -60,16 +60,46 @@ def test_pictures_move_as_the_words_do(starter: Models) -> None:
 
 def test_the_sheet_has_the_samples_and_first_the_artists_own(starter: Models) -> None:
     shown = NADA.setup(PARAMS, NOTHING, starter, CPU)
-    assert NADA.result(shown).size == (32, 32)  # two and two, one of them empty
     sheet = NADA.result(shown).picture
-    assert sheet is not None and torch.equal(sheet[:, 16:, 16:], torch.ones(3, 16, 16))
+    assert sheet is not None and sheet.shape == (3, 32, 32)  # two and two, one of them empty
+    assert torch.equal(sheet[:, 16:, 16:], torch.ones(3, 16, 16))
     made = studios.generator()
     own = Inputs((16, 16), picture=studios.picture(made))
     state = run(replace(PARAMS, fit=40, steps=40, rate=1e-5), starter, own)
-    sheet = NADA.result(state).picture
+    sheet = NADA.show(state, state.params).image
     assert sheet is not None
     assert (sheet[:, :16, :16] - own.picture).square().mean() < 0.01
     assert torch.equal(NADA.step(state, PARAMS).image, NADA.show(state, PARAMS).image)
+
+
+@pytest.mark.parametrize(
+    ("size", "expected"),
+    [((64, 64), (32, 32)), ((40, 120), (16, 48)), ((120, 40), (48, 16)), ((64, 128), (24, 48))],
+)
+def test_the_sheet_has_the_canvas_shape(
+    size: tuple[int, int], expected: tuple[int, int], starter: Models
+) -> None:
+    state = NADA.setup(PARAMS, Inputs(size), starter, CPU)
+    sheet = NADA.show(state, PARAMS).image
+    assert sheet is not None and sheet.shape == (3, *expected)
+    with torch.no_grad():
+        painted = (state.adaptation.learned(state.codes)[0].clamp(-1, 1) + 1) / 2
+    top = 4 if size == (64, 128) else 0
+    torch.testing.assert_close(sheet[:, top : top + 16, :16], painted)
+    assert bool((sheet[:, :top] == 1).all())
+
+
+def test_what_is_kept_is_the_artists_picture_outside_the_mask_as_it_was(starter: Models) -> None:
+    picture = torch.nn.functional.interpolate(studios.picture(studios.generator())[None], (40, 56))
+    mask = torch.zeros(40, 56)
+    mask[8:32, 16:40] = 1
+    own = Inputs((40, 56), picture=picture[0], mask=mask)
+    state = run(replace(PARAMS, rate=0.05, steps=8), starter, own)
+    out = NADA.result(state).picture
+    assert out is not None and out.shape == (3, 40, 56)
+    assert torch.equal(out[:, mask == 0], picture[0][:, mask == 0])
+    before = state.portrait.canvas_by(state.adaptation.frozen)
+    assert (out - before).abs().max() > 0.02
 
 
 def test_one_slider_goes_back_and_beyond(starter: Models) -> None:
@@ -123,7 +153,12 @@ def test_style_pictures_say_where_it_goes(starter: Models) -> None:
 
 def test_what_is_kept_is_a_generator_like_any_other(studio: Path, starter: Models) -> None:
     state = run(PARAMS, starter)
-    NADA.leave(state, studio / "apples")
+    result = NADA.result(state)
+    assert result.leave is not None
+    assert networks.kept("apples", result.leave) == "apples"
+    assert networks.kept("apples", result.leave) == "apples-2", "never in another's place"
+    assert not [f for f in studio.iterdir() if f.name.startswith(".")]
+    assert (studio / "apples" / SAMPLES).stat().st_size > 100
     found = networks.find("generator", "apples")
     assert found.card["parent"] == studios.NAME and found.card["prompt"] == "a red apple"
     assert found.card["steps"] == 6 and found.card["seed"] == 0
@@ -133,9 +168,45 @@ def test_what_is_kept_is_a_generator_like_any_other(studio: Path, starter: Model
     torch.testing.assert_close(made(code), state.adaptation.learned(code), atol=0.02, rtol=0)
 
 
+def test_a_model_that_can_not_be_left_leaves_nothing(studio: Path) -> None:
+    def fail(folder: Path) -> None:
+        folder.mkdir()
+        (folder / "half").write_text("a")
+        raise OSError("no space")
+
+    with pytest.raises(OSError, match="no space"):
+        networks.kept("never", fail)
+    assert not [f for f in studio.iterdir() if f.name.startswith((".", "never"))]
+
+
+def test_what_belongs_to_a_generator_belongs_to_what_it_became(
+    studio: Path, starter: Models
+) -> None:
+    first = networks.kept("sea", NADA.result(run(PARAMS, starter)).leave)
+    again = run(replace(PARAMS, generator=first), starter)
+    second = networks.kept("sky", NADA.result(again).leave)
+    assert networks.lineage(second) == [second, first, studios.NAME]
+    made = studios.generator()
+    studios.install_encoder(studio, made)
+    studios.install_mapper(studio, made, "a red apple")
+    assert [n.name for n in networks.belonging("encoder", second)] == [f"{studios.NAME}-encoder"]
+    studios.leave(studio / "own", "mapper", {"generator": first}, {"x": torch.ones(1)}, {})
+    names = [n.name for n in networks.belonging("mapper", second)]
+    assert names == ["own", f"{studios.NAME}-mapper"], "the nearest first"
+    assert networks.belonging("mapper", "another") == []
+
+
+def test_a_name_is_made_of_the_prompt() -> None:
+    assert called(PARAMS, "small") == "small-a-red-apple"
+    assert called(replace(PARAMS, prompt="연필 스케치"), "small") == "small-adapted"
+    assert called(replace(PARAMS, called="mine"), "small") == "mine"
+    assert networks.NAME.fullmatch(called(replace(PARAMS, prompt="a " * 300), "small"))
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [
+        ({"called": "../out"}, "can't be a generator's name"),
         ({"source": "a red apple"}, "mean the same"), ({"prompt": " "}, "empty"),
         ({"direction": 0.0}, "Nothing moves"), ({"latents": "none such"}, "no latents"),
         ({"generator": "none such"}, "no generator"), ({"batch": 0}, "batch"),

@@ -16,6 +16,7 @@ from limner.methods import (
     global_directions,
     latent_mapper,
     latent_optimization,
+    nada,
     styleclipdraw,
     trace,
 )
@@ -54,6 +55,10 @@ RUNS = {
     ),
     "latent_mapper": (
         latent_mapper.Params("a red apple", steps=STEPS),
+        Inputs((48, 48), picture=PICTURE),
+    ),
+    "nada": (
+        nada.Params("a red apple", "a blue sea", steps=STEPS, batch=2, samples=2, fit=4),
         Inputs((48, 48), picture=PICTURE),
     ),
 }

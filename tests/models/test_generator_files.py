@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -144,6 +145,26 @@ def test_other_shapes_are_refused_in_words_and_leave_nothing(
     assert caught.value.code in (ErrorCode.UNKNOWN_MODEL, ErrorCode.UNREADABLE)
     assert str(tmp_path) not in str(caught.value)
     assert not own_folder.exists() or list(own_folder.iterdir()) == []
+
+
+@pytest.mark.parametrize(("size", "rate"), [(16, 0.01), (32, 1.0)])
+def test_what_is_exported_is_rosinalitys(tmp_path: Path, size: int, rate: float) -> None:
+    weights = Weights(size, depth=3)
+    state = files.rosinality_state(weights)
+    torch.save({"g_ema": state, "latent_avg": files.f32(weights.w_avg)}, tmp_path / "theirs.pt")
+    made = added(tmp_path / "theirs.pt")
+    made.config = replace(made.config, mapping_rate=rate)
+    folder = catalog.models_folder() / "ours"
+    mapping = {k: v * (0.01 / rate) if k.startswith("mapping.") else v
+               for k, v in made.state_dict().items()}  # fmt: skip
+    networks.leave(folder, "generator", made.config.to_json(), mapping, {}, whole=("",))
+    assert run(["models", "export", "ours", str(tmp_path / "out.pt")]) == 0
+    out = torch.load(tmp_path / "out.pt", weights_only=True)
+    assert set(out) == {"g_ema", "latent_avg"} and set(out["g_ema"]) == set(state)
+    for name, value in state.items():
+        torch.testing.assert_close(out["g_ema"][name], value, msg=name)
+    torch.testing.assert_close(out["latent_avg"], files.f32(weights.w_avg))
+    draws_as(added(tmp_path / "out.pt"), weights)
 
 
 # --- NVIDIA, PyTorch ------------------------------------------------------------------------------

@@ -15,7 +15,7 @@ from limner.worker.facts import facts
 sys.path.append(str(Path(__file__).parents[1] / "methods"))
 import studios
 
-EDITS = {"global_directions", "latent_mapper", "latent_optimization"}
+EDITS = {"global_directions", "latent_mapper", "latent_optimization", "nada"}  # need a generator
 
 
 def lacks() -> dict[str, str]:

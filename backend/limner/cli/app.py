@@ -24,6 +24,7 @@ COMMANDS = {  # name: (module, what it does)
     "trace": ("limner.cli.draw", "Make a picture into strokes."),
     "edit": ("limner.cli.edit", "Change a picture with words."),
     "sample": ("limner.cli.edit", "Paint random pictures with a generator."),
+    "adapt": ("limner.cli.adapt", "Teach a generator a domain that exists only in words."),
     "score": ("limner.cli.score", "Say how well each text fits a picture."),
     "serve": ("limner.cli.serve", "Serve Krita, Blender and the browser on this machine."),
     "open": ("limner.cli.serve", "Open the page of the backend that runs."),

@@ -131,7 +131,6 @@ def edit(
 ) -> None:
     """Edit held-out portraits in six ways by three methods, and count what changed."""
     from limner.models import clip, networks
-    from limner.models.catalog import readers
     from limner.models.device import best_device
     from limner.training import attribute_judge
     from limner.training import edit_evaluate as measure
@@ -146,9 +145,8 @@ def edit(
         given.setdefault(way, {})[name] = json.loads(value)
     device = best_device()
     name = networks.find("generator", generator).name
-    evaluation = measure.Evaluation(
-        name, attribute_judge.load(judge, device), clip.load(readers(name), device), given, device
-    )
+    looking = attribute_judge.load(judge, device), clip.load(networks.readers(name), device)
+    evaluation = measure.Evaluation(name, *looking, given, device)
     _told(measure.run(evaluation, ways, portraits, fit, out), as_json)
 
 

@@ -208,6 +208,9 @@ def sample(
         typer.Option("--truncation", min=0, max=2, help="how far from the mean; 1 is as it comes"),
     ] = 0.7,
     generator: Generator = None,
+    mapper: Annotated[
+        str | None, typer.Option("--mapper", help="change each as this mapper has learned")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Paint random pictures with a generator: writes a PNG, or as many as --count says."""
@@ -218,8 +221,10 @@ def sample(
     for path in paths:
         check_writable(path)
     found = networks.find("generator", generator)
-    for k, picture in enumerate(_painted(found.name, range(seed, seed + count), truncation)):
-        about = {"generator": found.name, "seed": seed + k, "truncation": truncation}
+    seeds = range(seed, seed + count)
+    for k, picture in enumerate(_painted(found.name, seeds, truncation, mapper)):
+        about = {"generator": found.name, "seed": seed + k, "truncation": truncation,
+                 **({"mapper": mapper} if mapper else {})}  # fmt: skip
         write_atomic(paths[k], encode_png(picture, about))
     if as_json:
         typer.echo(json.dumps({"png": [str(p) for p in paths], "generator": found.name,
@@ -233,15 +238,21 @@ def _numbered(png: Path, seed: int) -> Path:
     return png.with_name(f"{png.stem}-{seed}.png")
 
 
-def _painted(name: str, seeds: range, truncation: float) -> Any:
+def _painted(name: str, seeds: range, truncation: float, mapper: str | None) -> Any:
     """Each seed's picture, (3, S, S) in [0, 1], on the CPU."""
     import torch
 
-    from limner.models import stylegan2
+    from limner.models import mapper as mappers
+    from limner.models import networks, stylegan2
     from limner.models.device import best_device
 
-    generator = stylegan2.load(name, best_device())
+    generator, device = stylegan2.load(name, best_device()), best_device()
+    learned = None
+    if mapper is not None:
+        learned = mappers.load(networks.find("mapper", mapper), generator.config, device)
     for seed in seeds:
         with torch.no_grad():
-            image = generator(generator.random(1, seed, truncation))[0]
+            w = generator.random(1, seed, truncation)
+            styles = learned.applied(generator, w) if learned else generator.styles(w)
+            image = generator.render(styles)[0]
         yield ((image.clamp(-1, 1) + 1) / 2).cpu()

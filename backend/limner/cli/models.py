@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from limner.models import catalog, networks
+from limner_wire.errors import ErrorCode, LimnerError
 
 
 def register(app: typer.Typer, name: str) -> None:
@@ -19,8 +20,9 @@ def register(app: typer.Typer, name: str) -> None:
     group = typer.Typer(no_args_is_help=True)
     group.command("list")(show)
     group.command("pull")(pull)
-    group.command("add")(add)
-    app.add_typer(group, name=name, help="List, fetch and add models.")
+    for command in (add, mix, export):
+        group.command(command.__name__)(command)
+    app.add_typer(group, name=name, help="List, fetch, add, mix and export models.")
 
 
 def show(
@@ -96,3 +98,64 @@ def add(
         typer.echo(f"{network.kind}: {network.card.get('note', '')}", err=True)
         if beside := network.card.get("generator"):
             typer.echo(f"with its generator: {beside}", err=True)
+
+
+def mix(
+    generators: Annotated[
+        list[str], typer.Argument(help="NAME or NAME@SHARE, which come of one generator")
+    ],
+    name: Annotated[str, typer.Option("--name", help="what to call it")],
+) -> None:
+    """Mix generators that `limner adapt` made of one: a new one, between them.
+
+    The shares are brought to a sum of 1; what one of them makes of a latent, the mixture makes of
+    it in part.
+    """
+    from limner.models import stylegan2
+    from limner.models.adaptation import mixed
+    from limner.models.clip import split_weight
+
+    if not networks.NAME.fullmatch(name):
+        raise LimnerError(ErrorCode.BAD_INPUT, f"{name!r} can't be a model's name.", "Use --name.")
+    named = [split_weight(text) for text in generators]
+    found = [networks.find("generator", one) for one, _ in named]
+    roots = {networks.lineage(one.name)[-1] for one in found}
+    total = sum(share for _, share in named)
+    if len(roots) > 1 or total <= 0:
+        words = "Only generators that come of one can be mixed, with shares above 0 in all."
+        raise LimnerError(ErrorCode.BAD_INPUT, words, f"These come of {', '.join(sorted(roots))}.")
+    shares = [share / total for _, share in named]
+    made = mixed([stylegan2.load(one.name) for one in found], shares)
+    told = " + ".join(f"{share:.2f} {one.name}" for one, share in zip(found, shares, strict=True))
+    licences = " / ".join(dict.fromkeys(str(one.card.get("licence", "")) for one in found))
+    card = {"note": told, "parent": roots.pop(), "made": "by `limner models mix`",
+            "licence": licences}  # fmt: skip
+
+    def leave(folder: Path) -> object:
+        whole = ("mapping.", "w_avg")
+        return networks.leave(
+            folder, "generator", made.config.to_json(), made.state_dict(), card, whole
+        )
+
+    typer.echo(f"{networks.kept(name, leave)}: {told}")
+
+
+def export(
+    name: Annotated[str, typer.Argument(help="a generator")],
+    out: Annotated[Path, typer.Argument(help="the .pt to write, in rosinality's layout")],
+) -> None:
+    """Write a generator as other programs read it: rosinality's layout, with the mean of W."""
+    import io
+
+    import torch
+
+    from limner.files import check_writable, write_atomic
+    from limner.models import stylegan2
+    from limner.models.checkpoints.generators import to_rosinality
+
+    found = networks.find("generator", name)
+    check_writable(out)
+    file = io.BytesIO()
+    torch.save(to_rosinality(stylegan2.load(found.name)), file)
+    write_atomic(out, file.getvalue())
+    typer.echo(f"{out}")

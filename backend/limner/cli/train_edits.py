@@ -12,7 +12,6 @@ from typing import Annotated
 import typer
 from torch import Tensor
 
-from limner.models.catalog import readers
 from limner.models.device import best_device
 from limner.models.stylegan2 import Generator
 from limner_wire.errors import ErrorCode, LimnerError
@@ -53,17 +52,22 @@ def directions(
         float, typer.Option("--shift", min=0.1, help="how far a channel is moved, in deviations")
     ] = 5.0,
     batch: Annotated[int, typer.Option("--batch", min=2, help="pictures at a time")] = 64,
+    colours: Annotated[
+        bool, typer.Option("--colours", help="the layers of colours too, and however fine")
+    ] = False,
     as_published: Annotated[
         bool, typer.Option("--as-published", help="with the slip of the authors' code")
     ] = False,
 ) -> None:
     """Measure what each channel of a generator's style space means to a CLIP."""
-    from limner.models import clip
+    from limner.models import clip, networks
     from limner.training.directions import Measurement, Settings
 
     name, network = _generator(generator)
-    looker = clip.load([model] if model else readers(name), best_device())[0].clip
-    settings = Settings(samples=samples, shift=shift, batch=batch, as_published=as_published)
+    looker = clip.load([model] if model else networks.readers(name), best_device())[0].clip
+    settings = Settings(
+        samples, shift, colours=colours, batch=batch, as_published=as_published
+    )  # fmt: skip
     folder = out or RUNS / f"{name}-directions"
     measurement = Measurement(network, looker, folder, settings)
     if measurement.resume():
@@ -94,6 +98,10 @@ def mapper(
     identity: Annotated[
         float, typer.Option("--identity", min=0, help="how strongly the face stays")
     ] = 0.1,
+    further: Annotated[
+        float,
+        typer.Option("--further", min=0.1, max=10, help="how many times as far as learned it goes"),
+    ] = 1.0,
     stay: Annotated[float, typer.Option("--l2", min=0, help="how strongly the code stays")] = 0.8,
     contrast: Annotated[
         float, typer.Option("--contrast", min=0, max=1, help="as `limner draw` has it")
@@ -106,9 +114,9 @@ def mapper(
     from limner.training.mapper import Settings, Trainer
 
     name, network = _generator(generator)
-    looker = clip.load([model] if model else readers(name), best_device())[0].clip
+    looker = clip.load([model] if model else networks.readers(name), best_device())[0].clip
     settings = Settings(
-        prompt, neutral, tuple(part or LEVELS), steps, batch, rate, identity=identity,
+        prompt, neutral, tuple(part or LEVELS), further, steps, batch, rate, identity=identity,
         latents=stay, contrast=contrast,
     )  # fmt: skip
     known = networks.belonging("identity", name) if identity else []

@@ -10,10 +10,12 @@ from typing import Annotated
 
 import typer
 
+from limner.models.catalog import PORTRAITS, STARTER_FOLDER
 from limner.models.device import best_device
 from limner.training.loop import Trainer, train
 
 POOL, RUNS = Path(".cache/portraits"), Path(".cache/train")
+PAINTER = STARTER_FOLDER.with_name(PORTRAITS)
 
 Out = Annotated[Path, typer.Option("--out", help="checkpoint and model")]
 Pool = Annotated[Path, typer.Option("--pool", help="where painted portraits are kept")]
@@ -30,7 +32,7 @@ def register(group: typer.Typer) -> None:
 
 
 def generator(
-    out: Out = RUNS / "portraits-64",
+    out: Out = RUNS / PORTRAITS,
     steps: Steps = 100_000,
     batch: Annotated[
         int | None, typer.Option("--batch", min=1, help="8; 32 for a folder of pictures")
@@ -115,7 +117,7 @@ def encoder(
     pool: Pool = POOL,
     of: Annotated[
         Path, typer.Option("--generator", help="the folder of the generator of portraits")
-    ] = RUNS / "portraits-64",
+    ] = PAINTER,
 ) -> None:
     """Train the encoder of a generator of portraits: from a picture to its latent code."""
     from limner.training import encoder as training
@@ -124,7 +126,7 @@ def encoder(
     network = training.generator_in(of)
     settings = training.Settings(steps=steps, batch=batch, rate=rate, bf16=bf16)
     painted = Paintings(settings.pool, 0, pool)
-    _go(training.Trainer(settings, network, painted, out, best_device()), steps)
+    _go(training.Trainer(settings, network, painted, out, best_device(), of.name), steps)
 
 
 def _go(trainer: Trainer, steps: int) -> None:

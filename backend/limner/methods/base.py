@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, ClassVar, Protocol, TypeVar, runtime_checkable
 
 import torch
@@ -97,6 +98,7 @@ class Result:
         score: how near it is to what was asked; higher is nearer.
         about: settings, figures and notices to be kept with the drawing; JSON values.
         picture: (3, h, w) in [0, 1], where the finished picture is more than its strokes.
+        leave: puts the model that was made into a new folder, if one was made.
     """
 
     strokes: Strokes | None
@@ -105,6 +107,7 @@ class Result:
     score: float
     about: Mapping[str, Any]
     picture: Tensor | None = None
+    leave: Callable[[Path], object] | None = None
 
     @property
     def drawing(self) -> Strokes:

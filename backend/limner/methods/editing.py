@@ -25,10 +25,9 @@ from limner.methods.base import Inputs, Method, Models, Preview, Result
 from limner.methods.params import Adjustable, Essential, Help, Range, check
 from limner.methods.patch import Patch
 from limner.models import encoders, faces, features, stylegan2
-from limner.models.catalog import readers
 from limner.models.clip import Weighted
 from limner.models.inversion import Inversion, Tuning, psnr
-from limner.models.networks import Network, belonging, find
+from limner.models.networks import Network, belonging, find, readers
 from limner.models.stylegan2 import Generator
 from limner_wire import limits
 from limner_wire.errors import ErrorCode, LimnerError
@@ -148,6 +147,12 @@ class Portrait:
         """(3, H, W) in [0, 1]: the canvas with that in it; `detail` in [0, 1]."""
         before = self._inversion.image(self.generator) if detail and self.has_picture else None
         return self.patch.put(self.painted(styles), before, detail)
+
+    @torch.no_grad()
+    def canvas_by(self, painter: Generator) -> Tensor:
+        """(3, H, W) in [0, 1]: the canvas with what another generator makes of the code."""
+        noise = [n.detach() for n in self._inversion.noise]
+        return self.patch.put(painter.render(painter.styles(self.w), noise))
 
     def saved(self) -> dict[str, Tensor]:
         """Copies of all that `restore` needs; what was taught is learned again."""

@@ -112,13 +112,8 @@ class LatentMapper(Edit[Params, State]):
     def edited(self, state: State) -> list[Tensor]:
         """Style space of w + strength * step * M(w), level by level."""
         network, portrait = state.loaded[state.chosen], state.portrait
-        generator, w = portrait.generator, portrait.w
-        rows = w.new_tensor(_shares(state.params, generator.config.latents)) * network.step
-        if not network.in_styles:
-            return generator.styles(w + rows[:, None] * network(w))
-        styles, layers = generator.styles(w), generator.config.style_layers
-        changes = zip(styles, network.on_styles(styles), layers, strict=True)
-        return [s + rows[layer.latent] * change for s, change, layer in changes]
+        shares = _shares(state.params, portrait.generator.config.latents)
+        return network.applied(portrait.generator, portrait.w, shares)
 
     def told(self, state: State) -> dict[str, Any]:
         """Which mapper was taken."""

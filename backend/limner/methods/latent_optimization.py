@@ -7,6 +7,13 @@ Moves one latent code until its picture matches a prompt, staying near where it 
 in W+, or in style space. The first steps find w_s where a picture is given (`editing`). Afterwards
 the way from w_s to w can be gone in part, or further.
 
+Given a neutral text, the change of the picture is besides held to the change of words, as
+StyleGAN-NADA has it (Gal et al. 2022, arXiv 2108.00946, eq. 2): what the words do not speak of
+then stays as it was.
+
+What moves one picture to a text need not mean anything to an eye. `others` like it can be asked to
+go the same way; a step that all of them take is an edit.
+
 In the authors' code the rate of the first step is 0 and the picture is the one before the last
 step; here only if asked for (`as_published`).
 """
@@ -20,19 +27,23 @@ from typing import Annotated, ClassVar
 import torch
 from torch import Tensor
 
-from limner.losses.cutouts import fixed_maps, random_maps
+from limner.losses.cutouts import cutouts, fixed_maps, random_maps
+from limner.losses.domain import directional
 from limner.losses.identity import Identity
-from limner.losses.words import Target, Wish, check_wishes, nearness, targets
+from limner.losses.words import Target, Wish, check_wishes, targets
 from limner.methods import editing
 from limner.methods.base import Models, Preview, adam_state, restore_adam
 from limner.methods.editing import Edit, Portrait, of_generator
 from limner.methods.params import Adjustable, Choice, Essential, Help, Memory, Range
 from limner.models import arcface
+from limner.models.clip import Clip
+from limner.models.directions import text_change
 from limner.models.inversion import ramp
 from limner_wire import limits
 from limner_wire.errors import ErrorCode, LimnerError
 
-W_PLUS, STYLES = "w+", "styles"
+W_PLUS, W, STYLES = "w+", "w", "styles"
+LIKENESS = 0.5  # how far from the picture others lie, in deviations of W
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +61,10 @@ class Params(editing.Params):
         float, Range(0, 200), Adjustable(), Essential(),
         Help("how much of the way that was found is gone", "%"),
     ] = 100.0  # fmt: skip
+    neutral: Annotated[
+        str, Adjustable(), Essential(),
+        Help("what it is before, such as: a person; then the change is held to the words' change"),
+    ] = ""  # fmt: skip
     l2: Annotated[
         float, Range(0, 1), Adjustable(), Essential(),
         Help("how strongly it stays near the original"),
@@ -59,11 +74,17 @@ class Params(editing.Params):
         Help("how strongly the face stays the same person"),
     ] = 0.005  # fmt: skip
     rate: Annotated[float, Range(0.0001, 1), Adjustable(), Help("learning rate")] = 0.1
-    space: Annotated[str, Choice((W_PLUS, STYLES)), Help("where the code is moved")] = W_PLUS
+    space: Annotated[
+        str, Choice((W_PLUS, W, STYLES)), Help("where the code is moved; w: all layers alike")
+    ] = W_PLUS
     views: Annotated[
         int, Range(1, 64), Adjustable(), Memory(),
         Help("how many cutouts of the picture are held to the prompt; 1 is all of it"),
     ] = 1  # fmt: skip
+    others: Annotated[
+        int, Range(0, 16), Adjustable(), Memory(),
+        Help("how many like it must change as it does: less comes that nobody sees but the model"),
+    ] = 0  # fmt: skip
     contrast: Annotated[
         float, Range(0, 1), Adjustable(),
         Help("how much of what the prompt shares with all ordinary things is left out"),
@@ -81,7 +102,9 @@ class State(editing.State):
         start: what is moved, where it began; empty while the picture is still being fitted.
         leaves: the same, as it is now; (1, L, w_dim), or (1, channels) for each layer.
         before: where the leaves were before the last step.
-        who: the person in the picture, if there is a network that knows people.
+        aims: what each CLIP should see; `ways`, the (D,) unit changes of words, where a neutral
+            text is given.
+        identity: what knows people, if it is here.
     """
 
     adam: torch.optim.Adam | None = None
@@ -89,8 +112,8 @@ class State(editing.State):
     leaves: list[Tensor] = field(default_factory=list)
     before: list[Tensor] = field(default_factory=list)
     aims: Sequence[Target] = ()
+    ways: Sequence[Tensor] = ()
     identity: arcface.ArcFace | None = None
-    who: Identity | None = None
 
 
 class LatentOptimization(Edit[Params, State]):
@@ -124,10 +147,13 @@ class LatentOptimization(Edit[Params, State]):
 
     def aim(self, state: State, params: Params) -> None:
         """What the picture should be, in CLIP's words."""
-        asked, was = (params.prompt, params.contrast), (state.params.prompt, state.params.contrast)
-        if not state.aims or asked != was:
+        if not state.aims or _words(params) != _words(state.params):
             check_wishes([Wish(params.prompt)])
-            state.aims = targets(state.clips, [Wish(params.prompt)], params.contrast)
+            neutral, aims = params.neutral.strip(), targets(
+                state.clips, [Wish(params.prompt)], params.contrast
+            )  # fmt: skip
+            ways = [text_change(a.clip, params.prompt, neutral) for a in aims] if neutral else []
+            state.aims, state.ways = aims, ways
         state.params = params
 
     def step(self, state: State, params: Params) -> Preview:
@@ -146,7 +172,7 @@ class LatentOptimization(Edit[Params, State]):
         progress = (state.step - fitted + (0.0 if params.as_published else 0.5)) / (
             params.steps - fitted
         )
-        losses = self._losses(state, self._styles(state, state.leaves))
+        losses = self._losses(state)
         self._descend(state, losses, params.rate * ramp(progress))
         state.step += 1
         return self._preview(state, {n: v.detach() for n, v in losses.items()}, "")
@@ -157,7 +183,7 @@ class LatentOptimization(Edit[Params, State]):
         Raises:
             LimnerError: BAD_INPUT for other words, which take a search of their own.
         """
-        if params.prompt != state.params.prompt:
+        if _words(params) != _words(state.params):
             raise LimnerError(
                 ErrorCode.BAD_INPUT,
                 "Other words take another search.",
@@ -203,44 +229,82 @@ class LatentOptimization(Edit[Params, State]):
         """From the picture's code: the leaves, and what moves them."""
         w, generator = state.portrait.w, state.portrait.generator
         with torch.no_grad():
-            start = [w] if state.params.space == W_PLUS else generator.styles(w)
+            start = [w] if state.params.space != STYLES else generator.styles(w)
             state.start = [t.clone() for t in start]
-            if state.identity is not None:
-                state.who = Identity(state.identity, state.portrait.painted(generator.styles(w)))
         state.leaves = [t.clone().requires_grad_(True) for t in state.start]
         state.before = [t.clone() for t in state.start]
         layers = generator.config.style_layers
         moved = [
             leaf
             for k, leaf in enumerate(state.leaves)
-            if state.params.space == W_PLUS or not layers[k].is_rgb
+            if state.params.space != STYLES or not layers[k].is_rgb
         ]
         state.adam = torch.optim.Adam([{"params": [leaf]} for leaf in moved])
         return state.adam
 
-    def _styles(self, state: State, leaves: Sequence[Tensor]) -> list[Tensor]:
-        if state.params.space == STYLES:
+    def _styles(
+        self, state: State, leaves: Sequence[Tensor], near: Tensor | None = None
+    ) -> list[Tensor]:
+        """(B, channels) of style space for each layer, of leaves with (B, L, w_dim) added to the
+        code; nothing if None."""
+        w, generator = state.portrait.w, state.portrait.generator
+        if state.params.space != STYLES:
+            return generator.styles(leaves[0] if near is None else leaves[0] + near)
+        if near is None:
             return list(leaves)
-        return state.portrait.generator.styles(leaves[0])
+        rows = zip(leaves, generator.styles(w + near), generator.styles(w), strict=True)
+        return [leaf + beside - own for leaf, beside, own in rows]
 
-    def _losses(self, state: State, styles: Sequence[Tensor]) -> dict[str, Tensor]:
+    def _losses(self, state: State) -> dict[str, Tensor]:
         """The terms of eq. 1, weighted, each ()."""
-        params, image = state.params, state.portrait.painted(styles)
+        params, portrait = state.params, state.portrait
+        near = self._near_codes(state)
+        with torch.no_grad():
+            before = portrait.painted(self._styles(state, state.start, near))
+        after = portrait.painted(self._styles(state, state.leaves, near))
         far = sum(
             (a - b).square().sum() for a, b in zip(state.leaves, state.start, strict=True)
         )  # a sum, as in the authors' code
-        losses = {"words": 1 - self._near(state, image), "l2": params.l2 * torch.as_tensor(far)}
-        if state.who is not None and params.identity:
-            losses["identity"] = params.identity * state.who.far(image)
+        losses = {"words": self._far(state, before, after), "l2": params.l2 * torch.as_tensor(far)}
+        if state.identity is not None and params.identity:
+            losses["identity"] = params.identity * Identity(state.identity, before).far(after)
         return losses
 
-    def _near(self, state: State, image: Tensor) -> Tensor:
-        """() the cosine between the picture, or cutouts of it, and the prompt."""
-        shown, maps = (image[0] + 1) / 2, fixed_maps(1)
+    def _near_codes(self, state: State) -> Tensor:
+        """(1 + others, L, w_dim), what is added to the picture's code: nothing first, then ways to
+        others like it."""
+        generator, params = state.portrait.generator, state.params
+        none = torch.zeros_like(state.portrait.w)
+        if not params.others:
+            return none
+        chance = torch.Generator().manual_seed(params.seed * 1_000_003 + state.step)
+        others = generator.random(params.others, chance, LIKENESS) - generator.w_avg
+        return torch.cat([none, others])
+
+    def _far(self, state: State, before: Tensor, after: Tensor) -> Tensor:
+        """() 1 less the cosine between the pictures, or cutouts of them, and the prompt; besides,
+        given a neutral text, as much between their change and that of the words."""
+        maps = fixed_maps(1)
         if state.params.views > 1:
             chance = torch.Generator().manual_seed(state.params.seed * 1_000_003 + state.step)
             maps = torch.cat([maps, random_maps(state.params.views - 1, chance)])
-        return nearness(shown, maps.to(image.device), state.aims, shown.new_ones(3))
+        each = maps.to(after).repeat(len(after), 1, 1)
+        paper = after.new_ones(3)
+
+        def seen(clip: Clip, pictures: Tensor) -> Tensor:
+            shown = ((pictures + 1) / 2).repeat_interleave(len(maps), 0)
+            return clip.encode_image(cutouts(shown, each, clip.size_px, paper))
+
+        far = after.new_zeros(())
+        for k, aim in enumerate(state.aims):
+            now = seen(aim.clip, after)
+            words = (1 - now @ aim.texts.T @ aim.weights).mean()
+            if state.ways:
+                with torch.no_grad():
+                    was = seen(aim.clip, before)
+                words = words + directional(was, now, state.ways[k])
+            far = far + aim.share * words
+        return far
 
     def _descend(self, state: State, losses: Mapping[str, Tensor], rate: float) -> None:
         assert state.adam is not None  # noqa: S101
@@ -255,10 +319,18 @@ class LatentOptimization(Edit[Params, State]):
             group["lr"] = rate
         state.adam.zero_grad()
         loss.backward()
+        if state.params.space == W:
+            for leaf in state.leaves:
+                assert leaf.grad is not None  # noqa: S101
+                leaf.grad.copy_(leaf.grad.mean(1, keepdim=True).expand_as(leaf))
         with torch.no_grad():
             for before, leaf in zip(state.before, state.leaves, strict=True):
                 before.copy_(leaf)
         state.adam.step()
+
+
+def _words(params: Params) -> tuple[str, str, float]:
+    return params.prompt, params.neutral.strip(), params.contrast
 
 
 def _moved(state: State) -> dict[str, list[Tensor]]:

@@ -3,12 +3,14 @@ in words, or in a few pictures.
 
 What is shown is a sheet of samples, and the artist's own picture in the new domain as its first;
 one slider goes back towards the generator as it was, and beyond what it has become, another keeps
-its coarse layers. What is kept at the end is a generator like any other.
+its coarse layers. What is kept at the end is a generator like any other, and the artist's own
+picture as it paints it.
 """
 
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -39,10 +41,12 @@ from limner.models.clip import Clip, Weighted
 from limner.models.loading import read_weights
 from limner.models.networks import leave
 from limner.models.stylegan2 import Generator
+from limner.pictures import encode_png
 from limner_wire import limits
 from limner_wire.errors import ErrorCode, LimnerError
 
 SOURCE = "a picture"
+SAMPLES = "samples.png"
 CELL_PX = 256  # a sample is shown no larger
 TRUNCATION = 0.7  # of the samples that are shown
 GENERATED = 16  # pictures that stand for the source where style pictures say what is aimed at
@@ -110,6 +114,7 @@ class Params:
         int, Range(0, 2000), Help("steps that bring your own picture into the generator")
     ] = 60  # fmt: skip
     generator: Annotated[str, Help("which generator learns; none for the first there is")] = ""
+    called: Annotated[str, Help("the new generator's name; none for one made of the prompt")] = ""
     latents: Annotated[str, Help("latents to learn on, by name; none for random ones")] = ""
     seed: Annotated[int, Range(0, limits.SEED_MAX), Help("of latents, noise and samples")] = 0
     stay: Annotated[
@@ -142,10 +147,12 @@ class State:
 
     Attributes:
         portrait: the artist's own picture, if there is one, in the generator as it was.
+        size: (height, width) of the canvas in pixels.
         codes: (N, L, w_dim) of the samples.
     """
 
     params: Params
+    size: tuple[int, int]
     network: str
     adaptation: Adaptation
     eyes: list[Eye]
@@ -177,6 +184,11 @@ class Nada:
         check(params)
         wishes = [Wish(params.prompt), Wish(params.source.strip() or SOURCE)]
         check_wishes(wishes)
+        if params.called and not networks.NAME.fullmatch(params.called):
+            raise LimnerError(
+                ErrorCode.BAD_INPUT, f"{params.called[:40]!r} can't be a generator's name.",
+                "Give one of letters, digits, dots and hyphens, or none.",
+            )  # fmt: skip
         if params.texture and not inputs.styles:
             raise LimnerError(
                 ErrorCode.BAD_INPUT, "There is no picture whose texture could be taken.",
@@ -189,7 +201,16 @@ class Nada:
         notices = strange_words(models.clips, wishes)
         shown = _shown(params, own.generator, codes)
         portrait = own if inputs.picture is not None else None
-        return State(params, own.network.name, adaptation, eyes, shown, portrait, notices=notices)
+        return State(
+            params,
+            inputs.size,
+            own.network.name,
+            adaptation,
+            eyes,
+            shown,
+            portrait,
+            notices=notices,
+        )
 
     def step(self, state: State, params: Params) -> Preview:
         """One step of the generator; and one that brings the artist's picture into it, while any
@@ -224,13 +245,17 @@ class Nada:
         return self._preview(state, {})
 
     def result(self, state: State) -> Result:
-        """The sheet; and the generator, as the settings have it."""
-        params, image = state.params, self._sheet(state).cpu()
+        """The artist's own picture in the new domain, or the sheet if there is none; and the
+        generator, as the settings have it."""
+        params, own = state.params, state.portrait
+        image = (self._sheet(state) if own is None else own.canvas_by(self.painter(state))).cpu()
         settings = {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(params).items()}
         about = {"method": self.name, **settings, "generator": state.network,
-                 "steps_done": state.step}  # fmt: skip
-        size = (int(image.shape[1]), int(image.shape[2]))
-        return Result(None, size, None, self._score(state), about, image)
+                 "steps_done": state.step, "called": called(params, state.network)}  # fmt: skip
+        return Result(
+            None, state.size, None, self._score(state), about, image,
+            leave=lambda folder: self.leave(state, folder),
+        )  # fmt: skip
 
     def save(self, state: State) -> dict[str, Tensor]:
         """The generator, its optimiser, its randomness, and the artist's picture's code."""
@@ -252,7 +277,7 @@ class Nada:
         return swapped(before, out, state.params.keep_px) if state.params.keep_px else out
 
     def leave(self, state: State, folder: Path) -> Path:
-        """Put that into a folder, as a model like any other."""
+        """Put that into a folder, as a model like any other, with its samples beside it."""
         params, made = state.params, self.painter(state)
         card = {
             "note": f"{state.network}: {params.prompt}", "parent": state.network,
@@ -260,7 +285,9 @@ class Nada:
             "steps": state.step, "seed": params.seed, "settings": params,
         }  # fmt: skip
         whole = ("mapping.", "w_avg")
-        return leave(folder, "generator", made.config.to_json(), made.state_dict(), card, whole)
+        left = leave(folder, "generator", made.config.to_json(), made.state_dict(), card, whole)
+        (folder / SAMPLES).write_bytes(encode_png(self._sheet(state).cpu(), {}))
+        return left
 
     def _terms(self, state: State, before: Tensor, after: Tensor) -> dict[str, Tensor]:
         """The losses that count for something, by the name of their weight, each ()."""
@@ -320,16 +347,16 @@ class Nada:
 
     @torch.no_grad()
     def _sheet(self, state: State) -> Tensor:
-        """(3, H, W) in [0, 1]: the artist's picture first, then the samples, row by row."""
+        """(3, H, W) in [0, 1], of the canvas's shape: the artist's picture first, then the samples,
+        row by row, as large as they fit."""
         codes = state.codes
         if state.portrait is not None:
             codes = torch.cat([state.portrait.w, codes])
         painted = (self.painter(state)(codes).clamp(-1, 1) + 1) / 2
         if painted.shape[-1] > CELL_PX:
             painted = F.interpolate(painted, (CELL_PX, CELL_PX), mode="bilinear", antialias=True)
-        columns = math.ceil(math.sqrt(len(painted)))
-        sheet: Tensor = make_grid(painted, columns, padding=0, pad_value=1.0)
-        return sheet
+        sheet = make_grid(painted, columns(len(painted), state.size), padding=0, pad_value=1.0)
+        return padded(sheet, state.size)
 
     @torch.no_grad()
     def _score(self, state: State) -> float:
@@ -339,6 +366,29 @@ class Nada:
         painted = self.painter(state)(state.codes)
         near = [e.share * float((e.sees(painted) @ e.target).mean()) for e in state.eyes]
         return sum(near) / sum(e.share for e in state.eyes)
+
+
+def columns(count: int, size: tuple[int, int]) -> int:
+    """In how many columns as many squares are largest on a canvas of (height, width)."""
+    height, width = size
+    sides = {n: min(width / n, height / math.ceil(count / n)) for n in range(1, count + 1)}
+    return max(sides, key=lambda n: sides[n])
+
+
+def padded(sheet: Tensor, size: tuple[int, int]) -> Tensor:
+    """(3, H, W): white round (3, h, w) until it has the shape of a canvas of (height, width)."""
+    rows, across = sheet.shape[1:]
+    scale = max(rows / size[0], across / size[1])
+    more = [round(side * scale) - now for side, now in zip(size, (rows, across), strict=True)]
+    top, left = (max(0, m) // 2 for m in more)
+    bottom, right = (max(0, m) - first for m, first in zip(more, (top, left), strict=True))
+    return F.pad(sheet, (left, right, top, bottom), value=1.0)
+
+
+def called(params: Params, parent: str) -> str:
+    """The name of what was made: as the artist says, or of the parent and the prompt."""
+    words = re.sub("[^a-z0-9]+", "-", params.prompt.lower()).strip("-")[:40].strip("-")
+    return params.called or f"{parent}-{words or 'adapted'}"
 
 
 def _settings(params: Params) -> Settings:

@@ -10,6 +10,7 @@ from limner.methods.clipdraw3d import ClipDraw3D
 from limner.methods.global_directions import GlobalDirections
 from limner.methods.latent_mapper import LatentMapper
 from limner.methods.latent_optimization import LatentOptimization
+from limner.methods.nada import Nada
 from limner.methods.styleclipdraw import StyleClipDraw
 from limner.methods.trace import Trace
 
@@ -17,6 +18,6 @@ METHODS: dict[str, Method[Any, Any]] = {
     m.name: m
     for m in (
         ClipDraw(), StyleClipDraw(), ClipDraw3D(), Trace(), GlobalDirections(),
-        LatentOptimization(), LatentMapper(),
+        LatentOptimization(), LatentMapper(), Nada(),
     )
 }  # fmt: skip

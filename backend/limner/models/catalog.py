@@ -21,7 +21,8 @@ from limner_wire.place import data_folder
 
 STARTER = "starter"
 STARTER_FOLDER = Path(__file__).parent.parent / "starter" / "clip"
-PORTRAITS = "portraits-clip"  # reads the starter's generator
+PORTRAITS = "portraits-64"  # the starter's generator
+PORTRAITS_CLIP = "portraits-clip"  # reads its pictures
 CONFIG = "open_clip_config.json"
 WORDS = "vocabulary.json"
 WEIGHTS = ("model.safetensors", "open_clip_model.safetensors", "open_clip_pytorch_model.bin")
@@ -97,7 +98,7 @@ def models_folder() -> Path:
 
 def installed() -> list[Installed]:
     """The models on this machine, the one that draws best first."""
-    folders = {STARTER: STARTER_FOLDER, PORTRAITS: STARTER_FOLDER.with_name(PORTRAITS)}
+    folders = {STARTER: STARTER_FOLDER, PORTRAITS_CLIP: STARTER_FOLDER.with_name(PORTRAITS_CLIP)}
     folders |= {p.name: f for p in PUBLISHED if (f := _cached(p)) is not None}
     if models_folder().is_dir():
         folders |= {f.name: f for f in sorted(models_folder().iterdir())}
@@ -143,11 +144,6 @@ def find(name: str | None) -> Installed:
     if (given := at(Path(name), Path(name).name)) is not None:
         return given
     raise LimnerError(ErrorCode.UNKNOWN_MODEL, *_unknown(name, [m.name for m in here]))
-
-
-def readers(generator: str) -> tuple[str, ...]:
-    """The model that was trained on a generator's own pictures, by name, if one is here."""
-    return tuple(m.name for m in installed() if m.generator == generator)[:1]
 
 
 def vgg16() -> Path | None:

@@ -36,7 +36,7 @@ class Directions:
 
     Attributes:
         relevance: (C, D) rows of unit length, or of 0 where a channel changes nothing; of the first
-            C channels, colours' layers left out.
+            C channels of the convolutions, or of them all and then those of the colours' layers.
         std: the deviation of each channel, (channels,) for each layer of style space.
         clip: the CLIP's name; nothing if its file does not tell.
         neutral: what the generator's pictures are without any wish.
@@ -70,15 +70,17 @@ class Directions:
         """
         kept = torch.where(agreement.abs() < threshold, 0.0, agreement)
         scaled = kept / kept.abs().max().clamp_min(1e-12)
-        out, at = [], 0
-        for layer, std in zip(self.config.style_layers, self.std, strict=True):
-            step = torch.zeros_like(std)
-            if not layer.is_rgb and at < len(scaled):
-                own = scaled[at : at + layer.channels]
-                step[: len(own)] = own * std[: len(own)]
-                at += layer.channels
-            out.append(step)
+        out, at = [torch.zeros_like(std) for std in self.std], 0
+        for k in in_order(self.config):
+            own = scaled[at : at + len(out[k])]
+            out[k][: len(own)] = own * self.std[k][: len(own)]
+            at += len(out[k])
         return out
+
+
+def in_order(config: Config) -> list[int]:
+    """The layers of style space as directions count their channels: the colours' come last."""
+    return sorted(range(len(config.style_layers)), key=lambda k: config.style_layers[k].is_rgb)
 
 
 def text_change(
@@ -136,16 +138,17 @@ def load(found: Network, generator: Generator) -> Directions:
         LimnerError: UNKNOWN_MODEL if they are another generator's.
     """
     tensors = read_weights(found.weights)
-    own = [layer.channels for layer in generator.config.style_layers if not layer.is_rgb]
+    layers = generator.config.style_layers
     relevance = tensors.get("directions")
-    if relevance is None or relevance.ndim != 2 or len(relevance) > sum(own):
+    most = sum(layer.channels for layer in layers)
+    if relevance is None or relevance.ndim != 2 or len(relevance) > most:
         raise LimnerError(
             ErrorCode.UNKNOWN_MODEL,
             f"The directions {found.name!r} are not this generator's.",
             "Measure its own: limner train directions",
         )
     device = generator.w_avg.device
-    std = [tensors.get(f"std.{k:02d}") for k in range(len(generator.config.style_layers))]
+    std = [tensors.get(f"std.{k:02d}") for k in range(len(layers))]
     if any(s is None for s in std):
         std = list(style_statistics(generator)[1])
     told = {**found.card, **found.config}

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from limner.models.loading import read_weights
 from limner.models.networks import Network, loaded
-from limner.models.stylegan2 import Config
+from limner.models.stylegan2 import Config, Generator
 from limner.models.stylegan2.generator import Linear
 from limner_wire.errors import ErrorCode, LimnerError
 
@@ -89,6 +89,22 @@ class Mapper(nn.Module):
             self.parts[name](s) if (name := f"style_{k:02d}") in self.parts else torch.zeros_like(s)
             for k, s in enumerate(styles)
         ]
+
+    def applied(
+        self, generator: Generator, w: Tensor, shares: Sequence[float] | None = None
+    ) -> list[Tensor]:
+        """Style space of w + share * step * M(w), row by row; (B, channels) for each layer.
+
+        Args:
+            w: (B, L, w_dim).
+            shares: how much of the change each of the L rows takes; all of it if None.
+        """
+        rows = self.step * w.new_tensor([1.0] * w.shape[1] if shares is None else shares)
+        if not self.in_styles:
+            return generator.styles(w + rows[:, None] * self(w))
+        styles, layers = generator.styles(w), generator.config.style_layers
+        changes = zip(styles, self.on_styles(styles), layers, strict=True)
+        return [s + rows[layer.latent] * change for s, change, layer in changes]
 
     def tensors(self) -> dict[str, Tensor]:
         """Its weights as they are kept: "coarse.0.weight", "style.14.3.bias"."""

@@ -7,7 +7,10 @@ among the starter's, or in the user's models folder, where `limner models add` p
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import re
+import secrets
+import shutil
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, is_dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -16,6 +19,7 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from limner.models import catalog
 from limner.models.catalog import STARTER_FOLDER, models_folder
 from limner.models.loading import read_json, read_weights
 from limner_wire.errors import ErrorCode, LimnerError
@@ -30,6 +34,7 @@ KINDS = {
     "latents": "latents",
 }
 N = TypeVar("N", bound=nn.Module)
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")  # what a model can be called
 CONFIG, WEIGHTS, CARD = "config.json", "model.safetensors", "card.json"
 
 
@@ -56,14 +61,15 @@ class Network:
 
 
 def installed(kind: str | None = None) -> list[Network]:
-    """Those of a kind, or all: the user's own first, each by name."""
+    """Those of a kind, or all: the user's own first, then the starter's, each by name; last what
+    learned from another, which is for who asks for it."""
     found: dict[str, Network] = {}
     for place in (STARTER_FOLDER.parent, models_folder()):
         for folder in sorted(place.iterdir()) if place.is_dir() else []:
             if (network := at(folder, is_starter=place == STARTER_FOLDER.parent)) is not None:
                 found[network.name] = network
     wanted = [n for n in found.values() if kind is None or n.kind == kind]
-    return sorted(wanted, key=lambda n: (n.is_starter, n.name))
+    return sorted(wanted, key=lambda n: ("parent" in n.card, n.is_starter, n.name))
 
 
 def at(folder: Path, *, is_starter: bool = False) -> Network | None:
@@ -117,11 +123,45 @@ def frozen(found: Network, network: N, device: torch.device | None = None) -> N:
 
 
 def belonging(kind: str, generator: str) -> list[Network]:
-    """What of a kind there is for a generator: what says to be its own first, then what does not
-    say whose it is."""
+    """What of a kind there is for a generator: what says to be its own first, then what is of those
+    that it comes of, whose latents mean the same, then what does not say whose it is."""
     told = [(n, n.config.get("generator") or n.card.get("generator")) for n in installed(kind)]
-    own = [n for n, owner in told if owner == generator]
-    return own + [n for n, owner in told if owner is None]
+    owners = [*lineage(generator), None]
+    return [n for owner in owners for n, says in told if says == owner]
+
+
+def lineage(generator: str) -> list[str]:
+    """A generator's name, then that of the one which learned to become it, and so on."""
+    parents = {n.name: str(n.card.get("parent", "")) for n in installed("generator")}
+    out = [generator]
+    while (parent := parents.get(out[-1], "")) and parent not in out:
+        out.append(parent)
+    return out
+
+
+def readers(generator: str) -> tuple[str, ...]:
+    """The CLIP that was trained on a generator's own pictures, or on those of one that it comes of,
+    by name, if one is here."""
+    owned = {m.generator: m.name for m in reversed(catalog.installed()) if m.generator}
+    return tuple(owned[name] for name in lineage(generator) if name in owned)[:1]
+
+
+def kept(name: str, leave: Callable[[Path], object]) -> str:
+    """Let a model be left in the user's models folder, whole or not at all; returns its name
+    there, numbered if there is one of that name already."""
+    place, tried = models_folder(), name
+    taken = {folder.name for folder in STARTER_FOLDER.parent.iterdir()}
+    number = 1
+    while tried in taken or (place / tried).exists():
+        number += 1
+        tried = f"{name}-{number}"
+    part = place / f".{tried}.{secrets.token_hex(4)}"
+    try:
+        leave(part)
+        part.rename(place / tried)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+    return tried
 
 
 def loaded(network: nn.Module, tensors: Mapping[str, Tensor], name: str) -> None:

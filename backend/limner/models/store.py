@@ -192,7 +192,7 @@ def _own(folder: Path) -> Found:
 
 def _check_name(name: str) -> None:
     taken = name in (STARTER, VGG16.name) or (STARTER_FOLDER.parent / name).exists()
-    if taken or not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}", name):
+    if taken or not networks.NAME.fullmatch(name):
         raise LimnerError(ErrorCode.BAD_INPUT, f"{name!r} can't be a model's name.", "Use --name.")
 
 

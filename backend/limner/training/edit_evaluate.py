@@ -131,7 +131,7 @@ class Evaluation:
         method, edit, recipe = METHODS[way], EDITS[name], self._clips[0].clip.recipe
         settings: dict[str, Any] = {"prompt": edit.prompt, "generator": self._generator}
         settings |= {"fit": 0} if way == "optimize" else {"steps": 1}
-        if way == "direction":
+        if way != "mapper":
             settings["neutral"] = edit.neutral
         params = with_recipe(method.params, recipe, settings | self._settings.get(way, {}))
         inputs = Inputs((SIDE_PX, SIDE_PX), picture=sitter.picture, latent=sitter.w)

@@ -62,7 +62,11 @@ class Settings:
 
 
 class Trainer:
-    """One run, towards a generator, which stays as it is."""
+    """One run, towards a generator, which stays as it is.
+
+    Args:
+        name: the generator's, for the encoder's config.
+    """
 
     def __init__(
         self,
@@ -71,8 +75,10 @@ class Trainer:
         paintings: Paintings,
         folder: Path,
         device: torch.device,
+        name: str = "",
     ) -> None:
         self.settings, self.paintings, self.device = settings, paintings, device
+        self._name = name
         self.generator = generator.to(device).eval().requires_grad_(False)
         torch.manual_seed(settings.seed)
         self.encoder = blank(self.generator).to(device)
@@ -129,8 +135,8 @@ class Trainer:
                 "made": "by `limner train encoder`, from nothing, for the generator of portraits",
                 "steps": self.run.step, "settings": self.settings,
                 "measured": measured}  # fmt: skip
-        config, state = best.config.to_json(), best.state_dict()
-        return leave(self.run.folder, "encoder", config, state, card)
+        config = {**best.config.to_json(), "generator": self._name or None}
+        return leave(self.run.folder, "encoder", config, best.state_dict(), card)
 
 
 def blank(generator: Generator) -> Encoder:

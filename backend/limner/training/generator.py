@@ -24,6 +24,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from limner.models.catalog import PORTRAITS
 from limner.models.networks import leave
 from limner.models.stylegan2 import Config, Generator
 from limner.training.loop import Figures, Run, course, random_of, set_rate
@@ -133,7 +134,7 @@ class Trainer:
         best = blank(self.settings.channels).to(self.device)
         best.load_state_dict(self.run.averaged_state())
         figures = evaluate(best, self.settings.held_out)
-        card = {"name": "portraits-64", "licence": "GPL-3.0-or-later",
+        card = {"name": PORTRAITS, "licence": "GPL-3.0-or-later",
                 "made": "by `limner train generator`, from nothing, on painted portraits",
                 "steps": self.run.step, "settings": self.settings, "measured": figures}  # fmt: skip
         config, state = best.config.to_json(), best.state_dict()

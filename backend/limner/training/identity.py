@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from limner.models.arcface import ArcFace, Body, Config
+from limner.models.catalog import PORTRAITS
 from limner.models.networks import leave
 from limner.training.loop import Figures, Run, course, random_of, set_rate
 from limner.training.paintings import HELD_OUT, IDENTITY, People
@@ -96,8 +97,8 @@ class Trainer:
                 "made": "by `limner train identity`, from nothing, on painted portraits",
                 "identity": list(IDENTITY), "steps": self.run.step, "settings": self.settings,
                 "measured": evaluate(best.eval(), self.settings.held_out)}  # fmt: skip
-        config, state = CONFIG.to_json(), best.state_dict()
-        return leave(self.run.folder, "identity", config, state, card)
+        config = {**CONFIG.to_json(), "generator": PORTRAITS}
+        return leave(self.run.folder, "identity", config, best.state_dict(), card)
 
 
 def contrast(vectors: Tensor, who: Tensor, temperature: float) -> tuple[Tensor, Tensor]:

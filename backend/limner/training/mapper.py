@@ -38,6 +38,8 @@ class Settings:
             (directional, Gal et al. 2022, arXiv 2108.00946, eq. 2) instead of the picture to the
             prompt. Nothing for the paper's loss.
         parts: levels of W+ ("coarse", "medium", "fine", "all"), or of style space ("style.03").
+        further: how many times as far as it has learned a mapper goes at strength 1: the change of
+            words says where to, not how far.
         clip, identity, latents: weights of the terms.
         contrast: as `losses.words.set_apart`.
         truncation: of random codes.
@@ -46,6 +48,7 @@ class Settings:
     prompt: str
     neutral: str = ""
     parts: tuple[str, ...] = ("coarse", "medium", "fine")
+    further: float = 1.0
     steps: int = 5000
     batch: int = 4
     rate: float = 0.5
@@ -157,4 +160,5 @@ class Trainer:
                 "licence": "GPL-3.0-or-later", "made": "by `limner train mapper`",
                 "clip": self.clip.name, "steps": self.run.step,
                 "settings": self.settings}  # fmt: skip
-        return leave(self.run.folder, "mapper", self.config, best.tensors(), card)
+        config = {**self.config, "step": STEP * self.settings.further}
+        return leave(self.run.folder, "mapper", config, best.tensors(), card)

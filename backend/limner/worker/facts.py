@@ -7,14 +7,13 @@ from typing import Any
 import torch
 
 from limner.methods.base import Interactive, Method
-from limner.methods.editing import Edit
 from limner.methods.registry import METHODS
 from limner.methods.schema import schema
 from limner.models import networks
 from limner.models.catalog import installed
 
 LACKS = {
-    "generator": "This edits with a generator, and none is on this machine. Add one (limner models "
+    "generator": "This needs a generator, and none is on this machine. Add one (limner models "
                  "add FILE), then start the backend again.",
     "directions": "This needs to know what a generator's channels mean. Measure it once (limner "
                   "train directions), add that, then start the backend again.",
@@ -48,5 +47,5 @@ def facts(device: torch.device) -> dict[str, Any]:
 
 def _lack(method: Method[Any, Any]) -> str:
     """Why a method can't run on this machine, in words; nothing if it can."""
-    kinds = method.networks if isinstance(method, Edit) else ()
+    kinds = getattr(method, "networks", ())
     return next((LACKS[kind] for kind in kinds if not networks.installed(kind)), "")

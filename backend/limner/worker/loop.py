@@ -18,6 +18,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -25,6 +26,7 @@ import torch
 from limner.methods.base import Inputs, Interactive, Method, Models, Preview
 from limner.methods.registry import METHODS
 from limner.methods.schema import adjusted, halved
+from limner.models import networks
 from limner.worker.checkpoint import Checkpoint
 from limner.worker.control import Control
 from limner.worker.encode import Frame, frame, result_files
@@ -311,8 +313,20 @@ class Run:
         self._keep(self.task.job, "checkpoint", self._step, saved.to_bytes())
 
     def _finish(self, state: Any, end: str) -> None:
-        files, about = result_files(self._method.result(state), self.task.inputs)
+        result = self._method.result(state)
+        files, about = result_files(result, self.task.inputs)
+        if result.leave is not None:
+            self._keep_model(about, result.leave)
         self._emit(Done(self.task.job, 0, about, end, self._step), files)
+
+    def _keep_model(self, about: dict[str, Any], leave: Callable[[Path], object]) -> None:
+        """Put what was made among the models; its name is told with the result."""
+        try:
+            about["kept_as"] = networks.kept(about["settings"]["called"], leave)
+        except OSError as problem:
+            self._notice(f"The generator could not be kept: {problem}.")
+        else:
+            self._notice(f"The generator is kept as {about['kept_as']}: edit with it, or adapt it.")
 
     def _notice(self, text: str) -> None:
         self._emit(Notice(self.task.job, 0, text[: limits.PROMPT_CHARS]), [])

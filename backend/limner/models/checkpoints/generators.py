@@ -21,9 +21,10 @@ from limner.models.checkpoints.found import Found, checked, other
 from limner.models.stylegan2.config import Config
 from limner.models.stylegan2.generator import Generator
 from limner.models.stylegan2.ops import low_pass
-from limner_wire.errors import LimnerError
+from limner_wire.errors import ErrorCode, LimnerError
 
 STYLEGAN2 = "a StyleGAN2 generator"
+ROSINALITY_RATE = 0.01  # of the mapping network
 MEAN_OF = 4096  # latents, where a file comes without the mean of W
 Rename = Callable[[str], str | None]  # Limner's name for one of theirs; None for what it has not
 
@@ -56,6 +57,53 @@ def rosinality_name(name: str) -> str | None:
     else:
         place = "4.rgb" if first == "to_rgb1" else _convolution(int(convolution or -1) + 1)
     return f"blocks.{place}.{_ROSINALITY[part]}"
+
+
+def to_rosinality(made: Generator) -> dict[str, Any]:
+    """A generator as rosinality's code keeps it: {"g_ema": its state dict, "latent_avg": (w_dim,)}.
+
+    Raises:
+        LimnerError: BAD_INPUT if it has labels or cuts its features off, which that has not.
+    """
+    config, state = made.config, made.state_dict()
+    if config.c_dim or config.conv_clamp is not None:
+        raise LimnerError(
+            ErrorCode.BAD_INPUT,
+            "rosinality's generators have no labels, and cut nothing off.",
+            "Use Limner's own folder.",
+        )
+    scale = config.mapping_rate / ROSINALITY_RATE
+    out = {"input.input": state["constant"][None]}
+    for k in range(config.mapping_layers):
+        for part in ("weight", "bias"):
+            out[f"style.{k + 1}.{part}"] = state[f"mapping.layers.{k}.{part}"] * scale
+    parts = {ours: theirs for theirs, ours in _ROSINALITY.items() if theirs != "bias"}
+    convolutions = 0
+    for place in (layer.name for layer in config.style_layers):
+        size, which = place.split(".")
+        level = int(size).bit_length() - 4  # of 8 pixels: 0
+        if which == "rgb":
+            name = "to_rgb1" if level < 0 else f"to_rgbs.{level}"
+        else:
+            name = "conv1" if level < 0 else f"convs.{2 * level + int(which[-1])}"
+        for ours, theirs in parts.items():
+            value = state.get(f"blocks.{place}.{ours}")
+            if value is None:
+                continue
+            if which == "rgb" and ours == "bias":
+                out[f"{name}.bias"] = value[None, :, None, None]
+            else:
+                has_one_more = ours in ("weight", "noise_strength")
+                out[f"{name}.{theirs}"] = value[None] if has_one_more else value
+        if which == "rgb" and level >= 0:
+            out[f"{name}.upsample.kernel"] = low_pass(made.w_avg, 4.0)
+        if which == "conv0":
+            out[f"{name}.conv.blur.kernel"] = low_pass(made.w_avg, 4.0)
+        if which != "rgb":
+            out[f"noises.noise_{convolutions}"] = state[f"blocks.{place}.noise"][None, None]
+            convolutions += 1
+    plain = {name: value.float().cpu().contiguous() for name, value in out.items()}
+    return {"g_ema": plain, "latent_avg": state["w_avg"].float().cpu()}
 
 
 _ROSINALITY = {
