@@ -19,6 +19,7 @@ from limner.models.features import Features, StarterFeatures, load
 from limner.training.style_pictures import HANDS, Hand, draw
 
 JUDGE_FOLDER = Path(__file__).parent.parent / "starter" / "judge"
+READER_FOLDER = JUDGE_FOLDER.with_name("style-judge")  # has seen pictures in many hands
 BLACK = ((0.08, 0.08, 0.10),)
 GREYS = tuple((g, g, g) for g in (0.9, 0.6, 0.3, 0.08))
 
