@@ -25,6 +25,7 @@ def register(app: typer.Typer, name: str) -> None:
     group.command("live")(live)
     group.command("style")(style)
     group.command("edit")(edit)
+    group.command("generator")(generator)
     app.add_typer(group, name=name, help="Measure this machine.")
 
 
@@ -148,6 +149,17 @@ def edit(
     looking = attribute_judge.load(judge, device), clip.load(networks.readers(name), device)
     evaluation = measure.Evaluation(name, *looking, given, device)
     _told(measure.run(evaluation, ways, portraits, fit, out), as_json)
+
+
+def generator(
+    size: Annotated[int, typer.Option("--size", help="pixels, a power of two")] = 1024,
+    rounds: Annotated[int, typer.Option("--rounds", min=1)] = 5,
+    as_json: Annotated[bool, typer.Option("--json", help="print JSON, and nothing else")] = False,
+) -> None:
+    """Time a slider and a step of a search with a StyleGAN2 of a size, and see the memory."""
+    from limner.methods import bench
+
+    _told(bench.edits(size, rounds), as_json)
 
 
 def _told(figures: Mapping[str, object], as_json: bool) -> None:

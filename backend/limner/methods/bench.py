@@ -1,4 +1,5 @@
-"""Where the time of a CLIPDraw step goes: rasterizer, augmentation, CLIP, optimiser.
+"""Where the time of a CLIPDraw step goes: rasterizer, augmentation, CLIP, optimiser; and what edits
+cost with a generator of any size.
 
 Each part is timed by running it alone, forward and backward, at the settings and in the state of
 a real run, interleaved step by step, so that a noisy machine disturbs all parts alike.
@@ -6,10 +7,16 @@ a real run, interleaved step by step, so that a noisy machine disturbs all parts
 
 from __future__ import annotations
 
+import os
 import statistics
+import sys
+import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -17,9 +24,13 @@ import torch
 from limner.losses.cutouts import cutouts, random_maps
 from limner.methods.base import Inputs, Models
 from limner.methods.clipdraw import ClipDraw, Params
+from limner.methods.latent_optimization import LatentOptimization
+from limner.methods.latent_optimization import Params as EditParams
 from limner.methods.schema import with_recipe
 from limner.models import clip
 from limner.models.device import best_device
+from limner.models.networks import leave
+from limner.models.stylegan2 import Config, Generator
 
 CANVAS_PX = 224
 WARM_UP = 5
@@ -72,6 +83,65 @@ def measure(model: str | None, steps: int) -> dict[str, Any]:
 def _pulled(out: torch.Tensor) -> torch.Tensor:
     out.sum().backward()
     return out
+
+
+def edits(size: int, rounds: int) -> dict[str, float]:
+    """What an edit costs with a StyleGAN2 of `size` pixels, its weights random, which cost what
+    trained ones do: median milliseconds from a slider to the canvas with its picture in it, and of
+    a step of latent optimisation; and the peak of memory in GB after each, of the GPU if there is
+    one, else of the whole process (NaN on Windows)."""
+    device, method = best_device(), LatentOptimization()
+    made = Generator(Config.of(size)).requires_grad_(False)
+    out: dict[str, float] = {
+        "parameters, millions": sum(p.numel() for p in made.parameters()) / 1e6
+    }
+    models = Models(clip.load((), device))
+    params = EditParams("a person", steps=10_000, fit=0, generator="random", identity=0.0)
+    with tempfile.TemporaryDirectory() as folder, models_in(Path(folder)):
+        leave(Path(folder) / "random", "generator", made.config.to_json(), made.state_dict(), {})
+        inputs = Inputs((size, size), picture=torch.rand(3, size, size),
+                        latent=made.random(1, 0, 0.7)[0])  # fmt: skip
+        state = method.setup(params, inputs, models, device)
+
+        def timed(name: str, work: Callable[[int], Any]) -> None:
+            took = []
+            for k in range(rounds + 1):
+                _finish(device)
+                start = time.perf_counter()
+                work(k)
+                _finish(device)
+                took.append((time.perf_counter() - start) * 1000)
+            out[f"{name}, ms"] = round(statistics.median(took[1:]), 1)
+            out[f"{name}, peak GB"] = round(_peak_gb(device), 2)
+
+        timed("slider", lambda k: method.show(state, replace(params, strength=float(k))).image)
+        timed("step", lambda k: method.step(state, params))
+    return out
+
+
+def _peak_gb(device: torch.device) -> float:
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device) / 1e9
+    try:
+        import resource
+    except ImportError:  # Windows has none
+        return float("nan")
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / 1e9 if sys.platform == "darwin" else peak * 1024 / 1e9
+
+
+@contextmanager
+def models_in(folder: Path) -> Iterator[None]:
+    """Models are those of a folder, while the block runs."""
+    before = os.environ.get("LIMNER_MODELS")
+    os.environ["LIMNER_MODELS"] = str(folder)
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["LIMNER_MODELS"]
+        else:
+            os.environ["LIMNER_MODELS"] = before
 
 
 def _finish(device: torch.device) -> None:
