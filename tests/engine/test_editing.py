@@ -42,8 +42,10 @@ def studio(tmp_path_factory: pytest.TempPathFactory, starter: Models) -> Any:
 
 
 def order(saved: bytes = b"", adjusted: Any = (), **params: Any) -> Order:
-    settings = {"prompt": "a red apple", "neutral": "a picture", "steps": 6, "strength": 0.0}
-    wanted = m.Submit(JOB, "global_directions", settings | params, (64, 64), models=("starter",))
+    settings = {"prompt": "a red apple", "neutral": "a picture", "steps": 6, "strength": 0.0,
+                "generator": studios.NAME}  # fmt: skip
+    models = () if "generator" in params else ("starter",)  # it has a CLIP of its own
+    wanted = m.Submit(JOB, "global_directions", settings | params, (64, 64), models=models)
     picture = encode_png(studios.picture(studios.generator()))
     return Order(wanted, {"picture": ("image/png", picture)}, saved, adjusted)
 
@@ -91,11 +93,15 @@ def test_front_ends_are_told_which_methods_stay() -> None:
     assert rows["global_directions"]["needs"] == ["picture"]
 
 
-def test_a_slider_is_answered_until_the_picture_is_kept() -> None:
+OF_THE_STARTER = {"generator": "portraits-64", "prompt": "a person with glasses"}
+
+
+@pytest.mark.parametrize("chosen", [{}, OF_THE_STARTER])
+def test_a_slider_is_answered_until_the_picture_is_kept(chosen: dict[str, str]) -> None:
     took = []
 
     async def play(driver: Driver) -> None:
-        give(driver, order())
+        give(driver, order(**chosen))
         await waits(driver)
         await driver.until(lambda: len(frames(driver)) >= 1)
         for strength in (2.0, 4.0, 8.0, 16.0, 20.0):
