@@ -49,7 +49,8 @@ def edit(
     ] = "direction",
     out: Annotated[Path, typer.Option("--out", help="the PNG to write")] = Path("edited.png"),
     neutral: Annotated[
-        str | None, typer.Option("--neutral", help="direction: what it is without the change")
+        str | None,
+        typer.Option("--neutral", help="direction, optimize: what it is without the change"),
     ] = None,
     strength: Annotated[
         float | None,
@@ -79,6 +80,10 @@ def edit(
     ] = None,
     identity: Annotated[
         float | None, typer.Option("--identity", help="optimize: how strongly the face stays")
+    ] = None,
+    others: Annotated[
+        int | None,
+        typer.Option("--others", help="optimize: how many pictures like it must change as it does"),
     ] = None,
     fit: Annotated[
         int | None, typer.Option("--fit", help="optimize: steps that find the picture first")
@@ -115,7 +120,7 @@ def edit(
         "neutral": neutral, "strength": strength, "threshold": threshold,
         "also": tuple(also or ()) or None, "mapper": mapper, "l2": l2, "identity": identity,
         "fit": fit, "steps": steps, "tune": tune, "detail": detail, "generator": generator,
-        "align": align or None,
+        "align": align or None, "others": others,
     }  # fmt: skip
     given = {name: value for name, value in named.items() if value is not None}
     _check_names(method, given)
