@@ -57,11 +57,11 @@ class Params(clipdraw.Params):
     strength: Annotated[
         float, Range(0, 100), Adjustable(), Essential(),
         Help("how much of its way to the style the drawing goes; 100 is as near as it can", "%"),
-    ] = 55.0  # fmt: skip
+    ] = 60.0  # fmt: skip
     hand: Annotated[
         float, Range(0, 100), Adjustable(), Essential(),
         Help("how closely strokes keep to the lengths, widths and bends of the style's", "%"),
-    ] = 50.0  # fmt: skip
+    ] = 30.0  # fmt: skip
     second_style: Annotated[
         float, Range(0, 10), Adjustable(), OfRole("style2"),
         Help("the second style picture, times the first"),
