@@ -242,8 +242,10 @@ def test_settings_that_make_no_sense_are_told_in_words(
 
 
 def test_a_recipe_fills_in_only_what_was_not_said() -> None:
-    params = with_recipe(Params, {"cutouts": 8, "first_width": 5.0}, {"prompt": "x", "cutouts": 3})
-    assert params.cutouts == 3 and params.first_width == 5.0
+    recipe = {"cutouts": 8, "first_width": 5.0, "rate": 9.0, "clipdraw.ink": 0.5, "nada.steps": 7}
+    params = with_recipe(ClipDraw(), recipe, {"prompt": "x", "cutouts": 3})
+    assert (params.cutouts, params.first_width, params.ink) == (3, 5.0, 0.5)
+    assert params.steps == Params(prompt="x").steps
 
 
 def test_words_the_starter_never_saw_are_named(starter: Models) -> None:

@@ -123,6 +123,16 @@ def test_what_it_costs_to_go_far_holds_it_back(inputs: Inputs, starter: Models) 
     assert moved[1] < 0.8 * moved[0]
 
 
+def test_a_sparse_search_leaves_most_numbers_alone(inputs: Inputs, starter: Models) -> None:
+    """As far in all, it goes in fewer of them."""
+    parts = []
+    for sparse in (0.0, 0.01):
+        state = begun(SEARCH, replace(PARAMS, l2=0.0, sparse=sparse, steps=40), inputs, starter)
+        moved = (state.leaves[0] - state.start[0]).detach().abs()
+        parts.append(float((moved > 0.1 * moved.max()).float().mean()))
+    assert parts[1] < 0.7 * parts[0]
+
+
 def test_the_loss_is_the_papers(inputs: Inputs, starter: Models) -> None:
     state = begun(SEARCH, PARAMS, inputs, starter, 20)
     losses = SEARCH.step(state, PARAMS).losses

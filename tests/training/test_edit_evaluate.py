@@ -38,7 +38,7 @@ def evaluation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> table.Evaluat
     monkeypatch.setenv("LIMNER_MODELS", str(tmp_path / "models"))
     clips = clip.load((), CPU)
     studios.install(tmp_path / "models", clip=clips[0].clip)
-    settings = {"direction": {"strength": 9.0}, "optimize": {"steps": 3}}
+    settings = {"direction": {"strength": 9.0}, "optimize": {"steps": 5, "fit": 2}}
     return table.Evaluation(studios.NAME, Judge(), clips, settings, CPU)  # type: ignore[arg-type]
 
 

@@ -91,7 +91,7 @@ def _alone(wish: Wish, bar: Bar, stop: threading.Event) -> Drawn:
     named = wish.models or own_clips(method, wish.settings)
     models = Models(clip.load(named, device) if method.needs_models else ())
     recipe = models.clips[0].clip.recipe if models.clips else {}
-    params = with_recipe(method.params, recipe, dict(wish.settings))
+    params = with_recipe(method, recipe, dict(wish.settings))
     names = ", ".join(w.clip.name for w in models.clips)
     bar.headline = f"{wish.method}{' with ' + names if names else ''} on {device.type}"
     outcome = session.run(

@@ -23,7 +23,7 @@ import torch
 
 from limner.losses.cutouts import cutouts, random_maps
 from limner.methods.base import Inputs, Models
-from limner.methods.clipdraw import ClipDraw, Params
+from limner.methods.clipdraw import ClipDraw
 from limner.methods.latent_optimization import LatentOptimization
 from limner.methods.latent_optimization import Params as EditParams
 from limner.methods.schema import with_recipe
@@ -40,8 +40,8 @@ def measure(model: str | None, steps: int) -> dict[str, Any]:
     """Median milliseconds of a step and of its parts, and the share of all that is not CLIP."""
     device = best_device()
     models = clip.load([model] if model else (), device)
-    params = with_recipe(Params, models[0].clip.recipe, {"prompt": "a red apple"})
     method = ClipDraw()
+    params = with_recipe(method, models[0].clip.recipe, {"prompt": "a red apple"})
     state = method.setup(params, Inputs((CANVAS_PX, CANVAS_PX)), Models(models), device)
     times: dict[str, list[float]] = defaultdict(list)
 

@@ -11,8 +11,9 @@ Given a neutral text, the change of the picture is besides held to the change of
 StyleGAN-NADA has it (Gal et al. 2022, arXiv 2108.00946, eq. 2): what the words do not speak of
 then stays as it was.
 
-What moves one picture to a text need not mean anything to an eye. `others` like it can be asked to
-go the same way; a step that all of them take is an edit.
+What moves one picture to a text need not mean anything to an eye. So `others` like it can be asked
+to come there with it, by the same step: a step that brings them all is an edit. And it can be asked
+to be `sparse`: numbers of the code that need not change then do not (our own, both).
 
 In the authors' code the rate of the first step is 0 and the picture is the one before the last
 step; here only if asked for (`as_published`).
@@ -69,6 +70,10 @@ class Params(editing.Params):
         float, Range(0, 1), Adjustable(), Essential(),
         Help("how strongly it stays near the original"),
     ] = 0.008  # fmt: skip
+    sparse: Annotated[
+        float, Range(0, 1), Adjustable(),
+        Help("how strongly each number of the code stays as it was unless it must change"),
+    ] = 0.0  # fmt: skip
     identity: Annotated[
         float, Range(0, 1), Adjustable(), Essential(),
         Help("how strongly the face stays the same person"),
@@ -83,7 +88,7 @@ class Params(editing.Params):
     ] = 1  # fmt: skip
     others: Annotated[
         int, Range(0, 16), Adjustable(), Memory(),
-        Help("how many like it must change as it does: less comes that nobody sees but the model"),
+        Help("how many like it must come there too: less comes that nobody sees but the model"),
     ] = 0  # fmt: skip
     contrast: Annotated[
         float, Range(0, 1), Adjustable(),
@@ -258,16 +263,17 @@ class LatentOptimization(Edit[Params, State]):
     def _losses(self, state: State) -> dict[str, Tensor]:
         """The terms of eq. 1, weighted, each ()."""
         params, portrait = state.params, state.portrait
-        near = self._near_codes(state)
         with torch.no_grad():
-            before = portrait.painted(self._styles(state, state.start, near))
-        after = portrait.painted(self._styles(state, state.leaves, near))
-        far = sum(
-            (a - b).square().sum() for a, b in zip(state.leaves, state.start, strict=True)
-        )  # a sum, as in the authors' code
+            before = portrait.painted(self._styles(state, state.start))
+        after = portrait.painted(self._styles(state, state.leaves, self._near_codes(state)))
+        moved = [a - b for a, b in zip(state.leaves, state.start, strict=True)]
+        far = sum(m.square().sum() for m in moved)  # a sum, as in the authors' code
         losses = {"words": self._far(state, before, after), "l2": params.l2 * torch.as_tensor(far)}
+        if params.sparse:
+            losses["sparse"] = params.sparse * torch.as_tensor(sum(m.abs().sum() for m in moved))
         if state.identity is not None and params.identity:
-            losses["identity"] = params.identity * Identity(state.identity, before).far(after)
+            known = Identity(state.identity, before)
+            losses["identity"] = params.identity * known.far(after[:1])
         return losses
 
     def _near_codes(self, state: State) -> Tensor:
@@ -283,15 +289,15 @@ class LatentOptimization(Edit[Params, State]):
 
     def _far(self, state: State, before: Tensor, after: Tensor) -> Tensor:
         """() 1 less the cosine between the pictures, or cutouts of them, and the prompt; besides,
-        given a neutral text, as much between their change and that of the words."""
+        given a neutral text, as much between their change, from the one before, and the words'."""
         maps = fixed_maps(1)
         if state.params.views > 1:
             chance = torch.Generator().manual_seed(state.params.seed * 1_000_003 + state.step)
             maps = torch.cat([maps, random_maps(state.params.views - 1, chance)])
-        each = maps.to(after).repeat(len(after), 1, 1)
         paper = after.new_ones(3)
 
         def seen(clip: Clip, pictures: Tensor) -> Tensor:
+            each = maps.to(after).repeat(len(pictures), 1, 1)
             shown = ((pictures + 1) / 2).repeat_interleave(len(maps), 0)
             return clip.encode_image(cutouts(shown, each, clip.size_px, paper))
 
@@ -301,7 +307,7 @@ class LatentOptimization(Edit[Params, State]):
             words = (1 - now @ aim.texts.T @ aim.weights).mean()
             if state.ways:
                 with torch.no_grad():
-                    was = seen(aim.clip, before)
+                    was = seen(aim.clip, before).repeat(len(after), 1)
                 words = words + directional(was, now, state.ways[k])
             far = far + aim.share * words
         return far

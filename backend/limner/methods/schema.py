@@ -10,9 +10,10 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Mapping
-from types import NoneType, UnionType
+from types import MappingProxyType, NoneType, UnionType
 from typing import Any, TypeVar, get_args, get_origin
 
+from limner.methods.base import Method
 from limner.methods.params import Setting, bad, check, settings
 from limner_wire import limits
 from limner_wire.errors import ErrorCode, LimnerError
@@ -21,13 +22,20 @@ TYPES = {str: "string", int: "integer", float: "number", bool: "boolean"}
 P = TypeVar("P")
 
 
-def schema(params: type[Any]) -> dict[str, Any]:
-    """The JSON Schema of a `Params` class."""
+def schema(params: type[Any], usual: Mapping[str, Any] = MappingProxyType({})) -> dict[str, Any]:
+    """The JSON Schema of a `Params` class.
+
+    Args:
+        usual: what stands in for some of its defaults.
+    """
     rows = settings(params)
     needed = [s.name for s in rows if s.default is dataclasses.MISSING]
+    forms = {s.name: _property(s, order) for order, s in enumerate(rows)}
     return {
         "type": "object",
-        "properties": {s.name: _property(s, order) for order, s in enumerate(rows)},
+        "properties": {
+            n: f | ({"default": usual[n]} if n in usual else {}) for n, f in forms.items()
+        },
         "required": needed,
         "additionalProperties": False,
     }
@@ -79,10 +87,18 @@ def read(params: type[P], given: dict[str, Any]) -> P:
     return out
 
 
-def with_recipe(params: type[P], recipe: Mapping[str, Any], given: dict[str, Any]) -> P:
-    """As `read`, with a model's recipe where the artist said nothing."""
-    names = {s.name for s in settings(params)}
-    return read(params, {k: v for k, v in recipe.items() if k in names} | given)
+def of_recipe(method: Method[P, Any], recipe: Mapping[str, Any]) -> dict[str, Any]:
+    """What a model recommends for a method's settings: under a setting's name for all methods,
+    under METHOD.SETTING for one."""
+    named = {s.name: (f"{method.name}.{s.name}", s.name) for s in settings(method.params)}
+    found = {name: next((k for k in keys if k in recipe), None) for name, keys in named.items()}
+    return {name: recipe[key] for name, key in found.items() if key is not None}
+
+
+def with_recipe(method: Method[P, Any], recipe: Mapping[str, Any], given: dict[str, Any]) -> P:
+    """The settings as `read`, with a model's recipe where the artist said nothing."""
+    out: P = read(method.params, of_recipe(method, recipe) | given)
+    return out
 
 
 def adjusted(params: P, given: dict[str, Any]) -> P:

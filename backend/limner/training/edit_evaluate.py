@@ -14,7 +14,7 @@ import statistics
 import sys
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -130,10 +130,13 @@ class Evaluation:
         """One edit, and (3, 64, 64) what came of it."""
         method, edit, recipe = METHODS[way], EDITS[name], self._clips[0].clip.recipe
         settings: dict[str, Any] = {"prompt": edit.prompt, "generator": self._generator}
-        settings |= {"fit": 0} if way == "optimize" else {"steps": 1}
+        if way != "optimize":
+            settings["steps"] = 1
         if way != "mapper":
             settings["neutral"] = edit.neutral
-        params = with_recipe(method.params, recipe, settings | self._settings.get(way, {}))
+        params = with_recipe(method, recipe, settings | self._settings.get(way, {}))
+        if way == "optimize":  # what would bring the picture into the generator is done
+            params = replace(params, steps=params.steps - params.fit, fit=0)
         inputs = Inputs((SIDE_PX, SIDE_PX), picture=sitter.picture, latent=sitter.w)
         start = time.perf_counter()
         state = method.setup(params, inputs, Models(self._clips), self._device)

@@ -19,7 +19,7 @@ from torch import Tensor
 from limner import session
 from limner.methods.base import Inputs, Models, Result
 from limner.methods.canvas import resized
-from limner.methods.clipdraw import ClipDraw, Params
+from limner.methods.clipdraw import ClipDraw
 from limner.methods.schema import with_recipe
 from limner.models.clip import Clip, Weighted
 from limner.output import picture
@@ -94,7 +94,7 @@ def draw_all(
     """(3, 224, 224) drawings of the labels, as `limner draw` makes them."""
     out = []
     for name in names:
-        params = with_recipe(Params, clip.recipe, {"prompt": name, **settings})
+        params = with_recipe(ClipDraw(), clip.recipe, {"prompt": name, **settings})
         outcome = session.run(
             ClipDraw(), params, Inputs((CANVAS_PX, CANVAS_PX)), Models([Weighted(clip)]),
             device=clip.device,

@@ -144,7 +144,7 @@ class Evaluation:
         )  # fmt: skip
 
     def _drawn(self, method: Method[Any, Any], settings: dict[str, Any], *styles: Tensor) -> Drawn:
-        params = with_recipe(method.params, self._clip.recipe, settings)
+        params = with_recipe(method, self._clip.recipe, settings)
         inputs = Inputs((CANVAS_PX, CANVAS_PX), styles=styles)
         state = method.setup(params, inputs, Models([Weighted(self._clip)]), self._clip.device)
         times = []

@@ -7,10 +7,11 @@ from typing import Any
 import torch
 
 from limner.methods.base import Interactive, Method
+from limner.methods.editing import own_clips
 from limner.methods.registry import METHODS
-from limner.methods.schema import schema
+from limner.methods.schema import of_recipe, schema
 from limner.models import networks
-from limner.models.catalog import installed
+from limner.models.catalog import find, installed
 
 LACKS = {
     "generator": "This needs a generator, and none is on this machine. Add one (limner models "
@@ -29,7 +30,7 @@ def facts(device: torch.device) -> dict[str, Any]:
             "name": method.name,
             "title": method.title,
             "about": method.about,
-            "schema": schema(method.params),
+            "schema": schema(method.params, _usual(method)),
             "inputs": list(method.inputs),
             "needs": list(method.needs),
             "models": method.needs_models,
@@ -43,6 +44,14 @@ def facts(device: torch.device) -> dict[str, Any]:
         for m in installed()
     ]
     return {"device": device.type, "methods": methods, "models": models}
+
+
+def _usual(method: Method[Any, Any]) -> dict[str, Any]:
+    """What its generator's own CLIP recommends for a method, where one reads for it unasked."""
+    if not getattr(method, "networks", ()) or _lack(method):
+        return {}
+    names = own_clips(method, {})
+    return of_recipe(method, find(names[0]).card.get("recipe", {})) if names else {}
 
 
 def _lack(method: Method[Any, Any]) -> str:

@@ -67,7 +67,7 @@ def ready(order: Order, shelf: Shelf) -> Task:
     names = submit.models or own_clips(method, submit.params)
     models = shelf.get(names) if method.needs_models else Models()
     recipe = models.clips[0].clip.recipe if models.clips else {}
-    params = with_recipe(method.params, recipe, submit.params)
+    params = with_recipe(method, recipe, submit.params)
     saved: Mapping[str, Tensor] | None = None
     if order.saved:
         found = checkpoint.from_bytes(order.saved, shelf.device)
