@@ -5,11 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import torch
 from PIL import Image
 
 from limner.cli.app import run
+from limner.models import stylegan2
+from limner.models.catalog import PORTRAITS, STARTER_FOLDER
+from limner.models.loading import read_weights
 from limner.models.networks import at
 from limner.training import attribute_judge, encoder, generator, identity
+from limner.training.portraits.attributes import ATTRIBUTES
 
 
 @pytest.fixture(autouse=True)
@@ -54,3 +59,20 @@ def test_judges(tmp_path: Path, command: str) -> None:
     assert run(["train", command, "--steps", "1", "--out", "j"]) == 0
     assert (tmp_path / "j" / "model.safetensors").is_file()
     assert run(["train", command, "--steps", "0"]) == 2
+
+
+def test_codes_of_portraits_in_one_medium(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked = ["train", "latents", "--medium", "pixel art", "--count", "3", "--out", "l"]
+    assert run(asked) == 0
+    found = at(tmp_path / "l")
+    assert found is not None and found.kind == "latents" and found.config["count"] == 3
+    judge = attribute_judge.load(STARTER_FOLDER.with_name("attributes"), torch.device("cpu"))
+    painter = stylegan2.load(PORTRAITS, torch.device("cpu"))
+    w = read_weights(found.weights)["w"].float()[:, None].expand(-1, painter.config.latents, -1)
+    with torch.no_grad():
+        said = judge.classes(painter(w))[:, 0]
+    assert {ATTRIBUTES["medium"].classes[k] for k in said} == {"pixel art"}
+    assert run([*asked[:3], "oil"]) == 2
+    assert "no medium 'oil'" in capsys.readouterr().err

@@ -45,6 +45,14 @@ def test_manifold() -> None:
     assert float(domain.manifold(BEFORE, AFTER, TEXT, WAY)) == pytest.approx(expected, abs=1e-5)
 
 
+def test_reached() -> None:
+    goal = 0.4 * WAY.numpy()
+    rows = zip(BEFORE.numpy(), AFTER.numpy(), strict=True)
+    expected = np.mean([abs((a - b) @ goal / (goal @ goal) - 1) for b, a in rows])
+    assert float(domain.reached(BEFORE, AFTER, 0.4 * WAY)) == pytest.approx(expected, abs=1e-5)
+    assert float(domain.reached(BEFORE, BEFORE + WAY, WAY)) == pytest.approx(0, abs=1e-6)
+
+
 def test_patches() -> None:
     terms = []
     for b, a in zip(BEFORE.numpy(), AFTER.numpy(), strict=True):
@@ -66,6 +74,7 @@ def test_texture() -> None:
         lambda x: domain.directional(BEFORE, x, WAY),
         lambda x: domain.whole(x, TEXT),
         lambda x: domain.manifold(BEFORE, x, TEXT, WAY),
+        lambda x: domain.reached(BEFORE, x, 0.4 * WAY),
         lambda x: domain.patches(BEFORE, x, WAYS),
         lambda x: domain.texture(x, TEXT),
     ],
@@ -92,15 +101,15 @@ def test_the_way_is_the_mean_over_the_sentences(starter: Models) -> None:
         a, b = clip.encode_text([sentence.format("a cat"), sentence.format("an apple")])
         differences.append(b / b.norm() - a / a.norm())
     expected = sum(differences) / 2
-    found = domain.way(clip, "a cat", "an apple", sentences)
-    torch.testing.assert_close(found, expected / expected.norm(), atol=1e-5, rtol=0)
+    found = domain.change(clip, "a cat", "an apple", sentences)
+    torch.testing.assert_close(found, expected, atol=1e-5, rtol=0)
     with pytest.raises(LimnerError, match="mean the same"):
-        domain.way(clip, "a cat", "a cat")
+        domain.change(clip, "a cat", "a cat")
 
 
 def test_the_way_of_pictures_goes_from_mean_to_mean() -> None:
     expected = AFTER.mean(0) - BEFORE.mean(0)
-    torch.testing.assert_close(domain.way_of_pictures(BEFORE, AFTER), expected / expected.norm())
+    torch.testing.assert_close(domain.change_of_pictures(BEFORE, AFTER), expected)
 
 
 def test_crops_are_the_same_of_all() -> None:

@@ -58,6 +58,28 @@ def test_pictures_move_as_the_words_do(starter: Models) -> None:
     assert redder > 0.02
 
 
+def test_pictures_move_as_far_as_is_said(starter: Models) -> None:
+    gone = []
+    for reach in (0.05, 0.4):
+        params = replace(PARAMS, steps=25, rate=0.01, distance=1.0, reach=reach, cooldown=0.5)
+        state = run(params, starter)
+        (eye,) = state.eyes
+        before, after = (
+            eye.sees(g(state.codes)) for g in (state.adaptation.frozen, NADA.painter(state))
+        )
+        gone.append(float(((after - before) @ eye.way).mean().detach()) / eye.far)
+    assert gone[0] < 0.12 and gone[1] > gone[0] + 0.05
+
+
+def test_the_rate_falls_over_the_last_steps(starter: Models) -> None:
+    params, rates = replace(PARAMS, steps=8, cooldown=0.5), []
+    state = NADA.setup(params, NOTHING, starter, CPU)
+    for _ in range(8):
+        NADA.step(state, params)
+        rates.append(state.adaptation.settings.rate / (0.8 * params.rate))
+    assert rates == pytest.approx([1, 1, 1, 1, 1, 0.75, 0.5, 0.25])
+
+
 def test_the_sheet_has_the_samples_and_first_the_artists_own(starter: Models) -> None:
     shown = NADA.setup(PARAMS, NOTHING, starter, CPU)
     sheet = NADA.result(shown).picture
@@ -119,6 +141,7 @@ def test_one_slider_goes_back_and_beyond(starter: Models) -> None:
     "change",
     [
         {"layers": 2, "as_published": True}, {"patches": 1.0, "mixing": 0.5},
+        {"views": 3, "distance": 0.5, "cooldown": 0.5},
         {"whole": 1.0, "manifold": 1.0, "direction": 0.0, "shared_noise": False},
     ],
 )  # fmt: skip

@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 import torch
 
+from limner.methods import clipdraw
 from limner.methods.base import Models
 from limner.models import networks
+from limner.models.catalog import find
 from limner.worker.facts import facts
 
 sys.path.append(str(Path(__file__).parents[1] / "methods"))
@@ -45,3 +47,12 @@ def test_each_says_what_else_it_lacks(
     studios.install(tmp_path, clip=starter.clips[0].clip)
     studios.install_mapper(tmp_path, made, "a red apple")
     assert not any(lacks().values())
+
+
+def test_a_form_shows_what_the_generators_own_clip_recommends() -> None:
+    rows = {row["name"]: row["schema"] for row in facts(torch.device("cpu"))["methods"]}
+    recipe = find("portraits-clip").card["recipe"]
+    searched, drawn = rows["latent_optimization"]["properties"], rows["clipdraw"]["properties"]
+    assert searched["sparse"]["default"] == recipe["latent_optimization.sparse"] > 0
+    assert rows["nada"]["properties"]["rate"]["default"] == recipe["nada.rate"]
+    assert drawn["steps"]["default"] == clipdraw.Params("x").steps

@@ -77,6 +77,18 @@ def adapt(
     manifold: Annotated[
         float | None, typer.Option("--manifold", help="weight: they move as far as the words do")
     ] = None,
+    distance: Annotated[
+        float | None, typer.Option("--distance", help="weight: they move as far as they should")
+    ] = None,
+    reach: Annotated[
+        float | None, typer.Option("--reach", help="how far: in parts of the words' own distance")
+    ] = None,
+    views: Annotated[
+        int | None, typer.Option("--views", help="cutouts of each picture that are looked at")
+    ] = None,
+    cooldown: Annotated[
+        float | None, typer.Option("--cooldown", help="the part of the steps when the rate falls")
+    ] = None,
     texture: Annotated[
         float | None, typer.Option("--texture", help="weight: they look like the style pictures")
     ] = None,
@@ -118,6 +130,7 @@ def adapt(
         "source": source, "steps": steps, "generator": generator, "rate": rate, "batch": batch,
         "layers": layers, "phase": phase, "direction": direction, "whole": whole,
         "patches": patches, "manifold": manifold, "texture": texture, "mixing": mixing,
+        "distance": distance, "reach": reach, "views": views, "cooldown": cooldown,
         "truncation": truncation, "latents": latents, "amount": amount, "keep_px": keep_px,
         "as_published": as_published or None, "samples": samples,
     }  # fmt: skip
@@ -128,7 +141,7 @@ def adapt(
     if out is not None:
         _check_new(out)
     models = Models(clip.load(tuple(model or ()) or own_clips(method, asked), device))
-    params = with_recipe(method.params, models.clips[0].clip.recipe, asked)
+    params = with_recipe(method, models.clips[0].clip.recipe, asked)
     with stopping() as stop, shown(quiet=as_json) as bar:
         names = ", ".join(w.clip.name for w in models.clips)
         bar.headline = f"adapt with {names} on {device.type}"

@@ -25,6 +25,7 @@ def register(app: typer.Typer, name: str) -> None:
     group.command("live")(live)
     group.command("style")(style)
     group.command("edit")(edit)
+    group.command("adapt")(adapt)
     group.command("generator")(generator)
     app.add_typer(group, name=name, help="Measure this machine.")
 
@@ -149,6 +150,44 @@ def edit(
     looking = attribute_judge.load(judge, device), clip.load(networks.readers(name), device)
     evaluation = measure.Evaluation(name, *looking, given, device)
     _told(measure.run(evaluation, ways, portraits, fit, out), as_json)
+
+
+def adapt(
+    out: Annotated[Path, typer.Option("--out", help="where outcomes and the sheet go")] = Path(
+        ".cache/adapt"
+    ),
+    media: Annotated[
+        list[str] | None, typer.Option("--medium", help="pencil | pixel art | watercolour")
+    ] = None,
+    ways: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--way", help="direction | adaptive layers | global | three pictures; may be repeated"
+        ),
+    ] = None,
+    setting: Annotated[
+        list[str] | None, typer.Option("--set", help="NAME=VALUE of adapt's settings, as JSON")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="print JSON, and nothing else")] = False,
+) -> None:
+    """Let the starter's generator learn three media, and count what it paints."""
+    from limner.models import clip, networks
+    from limner.models.catalog import PORTRAITS, STARTER, find
+    from limner.models.device import best_device
+    from limner.training import adapt_evaluate as measure
+    from limner.training import attribute_judge
+
+    some, how = media or list(measure.TARGETS), ways or list(measure.WAYS)
+    strange = [name for name in (*some, *how) if name not in {**measure.TARGETS, **measure.WAYS}]
+    if strange:
+        raise LimnerError(ErrorCode.BAD_INPUT, f"There is no {strange[0]!r} to measure.")
+    device = best_device()
+    given = {name: json.loads(value) for name, _, value in
+             (text.partition("=") for text in setting or ())}  # fmt: skip
+    clips = clip.load(networks.readers(PORTRAITS), device)
+    judges = attribute_judge.load(ATTRIBUTES, device), clip.Clip(find(STARTER), device)
+    evaluation = measure.Evaluation(PORTRAITS, *judges, clips, device)
+    _told(measure.run(evaluation, some, how, given, out), as_json)
 
 
 def generator(

@@ -1,4 +1,4 @@
-"""`limner train generator | attributes | identity | encoder`: the portraits' networks.
+"""`limner train generator | attributes | identity | encoder | latents`: the portraits' networks.
 
 Each goes on from the checkpoint in --out if there is one, and leaves its model there at the end.
 """
@@ -27,7 +27,7 @@ Bf16 = Annotated[bool, typer.Option("--bf16", help="compute in bfloat16")]
 
 def register(group: typer.Typer) -> None:
     """Put the commands beside the others of `limner train`."""
-    for command in (generator, attributes, identity, encoder):
+    for command in (generator, attributes, identity, encoder, latents):
         group.command(command.__name__)(command)
 
 
@@ -135,3 +135,17 @@ def _go(trainer: Trainer, steps: int) -> None:
     if trainer.run.resume():
         typer.echo(f"going on from step {trainer.run.step}", err=True)
     typer.echo(f"{train(trainer, steps, timed_report(steps))}")
+
+
+def latents(
+    out: Annotated[Path, typer.Option("--out", help="the model")] = RUNS / "flat-portraits",
+    medium: Annotated[
+        str, typer.Option("--medium", help="flat | watercolour | pencil | pixel art")
+    ] = "flat",
+    count: Annotated[int, typer.Option("--count", min=1, max=10_000)] = 512,
+    seed: Annotated[int, typer.Option("--seed", min=0)] = 7,
+) -> None:
+    """Leave the starter's codes of portraits in one medium, for `limner adapt --latents`."""
+    from limner.training import generator as regression
+
+    typer.echo(f"{regression.leave_latents(out, medium, count, seed)}")

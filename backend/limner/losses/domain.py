@@ -30,9 +30,9 @@ PARTS = (
 )  # fmt: skip
 
 
-def way(clip: Clip, source: str, target: str, templates: Sequence[str] = TEMPLATES) -> Tensor:
-    """(D,) the unit direction from one text to the other: the mean over the sentences of the
-    difference of their unit embeddings (section 3.1).
+def change(clip: Clip, source: str, target: str, templates: Sequence[str] = TEMPLATES) -> Tensor:
+    """(D,) the way from one text to the other: the mean over the sentences of the difference of
+    their unit embeddings (section 3.1). Its length is how far it is.
 
     Raises:
         LimnerError: BAD_INPUT if the texts mean the same.
@@ -41,27 +41,27 @@ def way(clip: Clip, source: str, target: str, templates: Sequence[str] = TEMPLAT
         F.normalize(clip.encode_text([t.replace("{}", text) for t in templates]), dim=-1)
         for text in (source, target)
     ]
-    return _unit((ends[1] - ends[0]).mean(0))
+    return _apart((ends[1] - ends[0]).mean(0))
 
 
-def way_of_pictures(before: Tensor, after: Tensor) -> Tensor:
-    """(D,) the unit direction from the mean of some (N, D) embeddings to that of (M, D) others
-    (section 4.4, "image-guided").
+def change_of_pictures(before: Tensor, after: Tensor) -> Tensor:
+    """(D,) the way from the mean of some (N, D) embeddings to that of (M, D) others (section 4.4,
+    "image-guided").
 
     Raises:
         LimnerError: BAD_INPUT if they are the same.
     """
-    return _unit(after.mean(0) - before.mean(0))
+    return _apart(after.mean(0) - before.mean(0))
 
 
-def _unit(change: Tensor) -> Tensor:
+def _apart(change: Tensor) -> Tensor:
     if float(change.norm()) < 1e-4:
         raise LimnerError(
             ErrorCode.BAD_INPUT,
             "The two domains mean the same.",
             "Name a target that differs from the source.",
         )
-    return F.normalize(change, dim=0)
+    return change
 
 
 def directional(before: Tensor, after: Tensor, to: Tensor) -> Tensor:
@@ -74,6 +74,13 @@ def directional(before: Tensor, after: Tensor, to: Tensor) -> Tensor:
     toward = (moved * to).sum(-1) / moved.norm(dim=-1).clamp_min(LEAST)
     loss: Tensor = (1 - toward).mean()
     return loss
+
+
+def reached(before: Tensor, after: Tensor, to: Tensor) -> Tensor:
+    """() how much too short or too long pictures have moved along a way, (D,), in parts of its
+    length; the mean of the sizes. Ours: a direction alone says where to, not how far."""
+    gone: Tensor = (after - before) @ to / to.square().sum()
+    return (gone - 1).abs().mean()
 
 
 def whole(after: Tensor, text: Tensor) -> Tensor:

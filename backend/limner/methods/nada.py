@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, ClassVar
 
@@ -22,7 +22,7 @@ from torch import Tensor
 from torchvision.utils import make_grid  # type: ignore[import-untyped]
 
 from limner.losses import domain
-from limner.losses.cutouts import cutouts, fixed_maps
+from limner.losses.cutouts import cutouts, fixed_maps, random_maps
 from limner.losses.words import Wish, check_wishes, strange_words
 from limner.methods.base import STYLES, Inputs, Models, Preview, Result
 from limner.methods.editing import Portrait
@@ -75,7 +75,15 @@ class Params:
     rate: Annotated[
         float, Range(1e-5, 0.05), Adjustable(), Help("learning rate")
     ] = 0.002  # fmt: skip
+    cooldown: Annotated[
+        float, Range(0, 1), Adjustable(),
+        Help("the last part of the steps, over which the rate falls to nothing"),
+    ] = 0.0  # fmt: skip
     batch: Annotated[int, Range(1, 64), Memory(), Help("pictures in a step")] = 4
+    views: Annotated[
+        int, Range(1, 64), Adjustable(), Memory(),
+        Help("cutouts of each picture that are looked at; 1 is all of it, as the authors have it"),
+    ] = 1  # fmt: skip
     layers: Annotated[
         int, Range(0, 18), Adjustable(),
         Help("how many layers learn at a time, those that matter most; 0 for all"),
@@ -88,6 +96,13 @@ class Params:
     direction: Annotated[
         float, Range(0, 100), Adjustable(), Help("how strongly pictures move as the words do")
     ] = 1.0  # fmt: skip
+    distance: Annotated[
+        float, Range(0, 100), Adjustable(), Help("how strongly they move as far as they should")
+    ] = 0.0  # fmt: skip
+    reach: Annotated[
+        float, Range(0.01, 2), Adjustable(),
+        Help("how far that is, in parts of how far the words are apart; style pictures say it"),
+    ] = 0.3  # fmt: skip
     whole: Annotated[
         float, Range(0, 100), Adjustable(), Help("how strongly they are drawn to the prompt itself")
     ] = 0.0  # fmt: skip
@@ -124,20 +139,30 @@ class Params:
 
 @dataclass(frozen=True, slots=True)
 class Eye:
-    """What one CLIP makes of the two domains; all (D,) but the parts' ways, (P, D)."""
+    """What one CLIP makes of the two domains; all (D,) but the parts' ways, (P, D), and how far
+    apart the domains are."""
 
     clip: Clip
     share: float
     source: Tensor
     target: Tensor
     way: Tensor
+    far: float
     parts: Tensor
     texture: Tensor | None
 
-    def sees(self, pictures: Tensor) -> Tensor:
-        """(B, D) unit vectors of (B, 3, S, S) in about [-1, 1]."""
-        whole = fixed_maps(1).to(pictures).expand(len(pictures), -1, -1)
-        shown = cutouts((pictures + 1) / 2, whole, self.clip.size_px)
+    @property
+    def has_seen(self) -> bool:
+        """Whether way and distance are those to style pictures."""
+        return self.texture is not None
+
+    def sees(self, pictures: Tensor, views: Tensor | None = None) -> Tensor:
+        """(B·V, D) unit vectors of (B, 3, S, S) in about [-1, 1], of each picture whole or in each
+        of (V, 3, 3) views."""
+        maps = fixed_maps(1) if views is None else views
+        each = maps.to(pictures).repeat(len(pictures), 1, 1)
+        shown = ((pictures + 1) / 2).repeat_interleave(len(maps), 0)
+        shown = cutouts(shown, each, self.clip.size_px)
         return F.normalize(self.clip.encode_image(shown), dim=-1)
 
 
@@ -197,7 +222,7 @@ class Nada:
         own = Portrait(params.generator, inputs, params.fit, 0, params.seed, device)
         codes = self._latents(params, own, device)
         adaptation = Adaptation(own.generator, _settings(params), params.seed, codes)
-        eyes = [_eye(w, params, inputs.styles, own.generator) for w in models.clips]
+        eyes = [_eye(w, params, inputs.styles, own.generator, codes) for w in models.clips]
         notices = strange_words(models.clips, wishes)
         shown = _shown(params, own.generator, codes)
         portrait = own if inputs.picture is not None else None
@@ -216,7 +241,8 @@ class Nada:
         """One step of the generator; and one that brings the artist's picture into it, while any
         is left."""
         state.params = params
-        state.adaptation.settings = _settings(params)
+        left = (params.steps - state.step) / max(1.0, params.steps * params.cooldown)
+        state.adaptation.settings = _settings(params, min(1.0, max(0.0, left)))
         seen: dict[str, Tensor] = {}
 
         def loss(before: Tensor, after: Tensor) -> Tensor:
@@ -293,13 +319,19 @@ class Nada:
         """The losses that count for something, by the name of their weight, each ()."""
         params, shares = state.params, sum(e.share for e in state.eyes)
         out: dict[str, Tensor] = {}
+        views = fixed_maps(1)
+        if params.views > 1:
+            views = torch.cat([views, random_maps(params.views - 1, state.adaptation.chance)])
         for eye in state.eyes:
             with torch.no_grad():
-                was = eye.sees(before)
-            now = eye.sees(after)
+                was = eye.sees(before, views)
+            now = eye.sees(after, views)
             terms = {}
             if params.direction:
                 terms["direction"] = domain.directional(was, now, eye.way)
+            if params.distance:
+                reach = 1.0 if eye.has_seen else params.reach
+                terms["distance"] = domain.reached(was, now, reach * eye.far * eye.way)
             if params.whole:
                 terms["whole"] = domain.whole(now, eye.target)
             if params.manifold:
@@ -391,29 +423,36 @@ def called(params: Params, parent: str) -> str:
     return params.called or f"{parent}-{words or 'adapted'}"
 
 
-def _settings(params: Params) -> Settings:
+def _settings(params: Params, share: float = 1.0) -> Settings:
+    """With a share of the rate."""
     return Settings(
-        params.rate * 0.8, params.batch, params.phase, params.layers, params.layer_steps,
+        params.rate * 0.8 * share, params.batch, params.phase, params.layers, params.layer_steps,
         as_published=params.as_published, mixing=params.mixing, truncation=params.truncation,
         shared_noise=params.shared_noise,
     )  # fmt: skip
 
 
 @torch.no_grad()
-def _eye(weighted: Weighted, params: Params, styles: Sequence[Tensor], generator: Generator) -> Eye:
+def _eye(
+    weighted: Weighted, params: Params, styles: Sequence[Tensor], generator: Generator,
+    codes: Tensor | None,
+) -> Eye:  # fmt: skip
     """The way is that of the words, or from the generator's pictures to the style pictures."""
     clip, source = weighted.clip, params.source.strip() or SOURCE
     texts = F.normalize(clip.encode_text([source, params.prompt]), dim=-1)
     pairs = [(p.replace("{}", source), p.replace("{}", params.prompt)) for p in domain.PARTS]
-    parts = torch.stack([domain.way(clip, a, b, ("{}",)) for a, b in pairs])
-    way = domain.way(clip, source, params.prompt)
-    eye = Eye(clip, weighted.weight, texts[0], texts[1], way, parts, None)
+    parts = torch.stack([F.normalize(domain.change(clip, *ends, ("{}",)), dim=0) for ends in pairs])
+    change = domain.change(clip, source, params.prompt)
+    eye = Eye(clip, weighted.weight, texts[0], texts[1], F.normalize(change, dim=0),
+              float(change.norm()), parts, None)  # fmt: skip
     if not styles:
         return eye
     liked = torch.cat([eye.sees(style[None].to(texts) * 2 - 1) for style in styles])
-    own = eye.sees(generator(generator.random(GENERATED, params.seed, params.truncation)))
-    way = domain.way_of_pictures(own, liked)
-    return Eye(clip, weighted.weight, texts[0], texts[1], way, parts, liked.mean(0))
+    some = generator.random(GENERATED, params.seed, params.truncation) if codes is None else codes
+    own = eye.sees(generator(some[:GENERATED]))
+    change = domain.change_of_pictures(own, liked)
+    return replace(eye, way=F.normalize(change, dim=0), far=float(change.norm()),
+                   texture=liked.mean(0))  # fmt: skip
 
 
 def _shown(params: Params, generator: Generator, codes: Tensor | None) -> Tensor:

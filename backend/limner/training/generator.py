@@ -24,14 +24,17 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from limner.models import stylegan2
 from limner.models.catalog import PORTRAITS
 from limner.models.networks import leave
 from limner.models.stylegan2 import Config, Generator
 from limner.training.loop import Figures, Run, course, random_of, set_rate
 from limner.training.paintings import HELD_OUT, Paintings
 from limner.training.portrait_mapping import JUMPING, LAYERS, coordinates, softened, write
+from limner.training.portraits.attributes import ATTRIBUTES
 from limner.training.portraits.latent import LATENT
 from limner.training.portraits.painter import SIDE_PX
+from limner_wire.errors import ErrorCode, LimnerError
 
 CHANNELS = (256, 256, 192, 96, 48)  # at 4, 8, 16, 32, 64 pixels
 W_DIM = 112
@@ -194,3 +197,25 @@ def evaluate(generator: Generator, count: int) -> Figures:
         mask = torch.tensor([m == medium for m in media])
         figures[f"PSNR, {medium}"] = round(each[mask].mean().item(), 2)
     return figures
+
+
+@torch.no_grad()
+def leave_latents(folder: Path, medium: str, count: int, seed: int) -> Path:
+    """A model of (count, w_dim) codes of the starter's generator: portraits in one medium.
+
+    Raises:
+        LimnerError: BAD_INPUT if there is no such medium.
+    """
+    if medium not in ATTRIBUTES["medium"].classes:
+        raise LimnerError(ErrorCode.BAD_INPUT, f"There is no medium {medium[:40]!r}.")
+    some = Paintings(8 * count, seed)  # every medium is a fifth of all at least
+    people = some.portraits(range(len(some)))
+    rows = [k for k, p in enumerate(people) if p.medium == medium][:count]
+    w = stylegan2.load(PORTRAITS, torch.device("cpu")).map(torch.from_numpy(some.codes[rows]))
+    config = {"space": "w", "count": len(rows), "w_dim": w.shape[-1]}
+    card = {
+        "name": folder.name, "generator": PORTRAITS, "licence": "GPL-3.0-or-later",
+        "note": f"{len(rows)} {medium} portraits", "made": "by `limner train latents`",
+        "settings": {"medium": medium, "count": count, "seed": seed},
+    }  # fmt: skip
+    return leave(folder, "latents", config, {"w": w[:, 0]}, card)
