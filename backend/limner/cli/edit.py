@@ -81,9 +81,16 @@ def edit(
     identity: Annotated[
         float | None, typer.Option("--identity", help="optimize: how strongly the face stays")
     ] = None,
+    sparse: Annotated[
+        float | None,
+        typer.Option("--sparse", help="optimize: how strongly each number of its code stays"),
+    ] = None,
+    space: Annotated[
+        str | None, typer.Option("--space", help="optimize: what moves: w+, w, styles")
+    ] = None,
     others: Annotated[
         int | None,
-        typer.Option("--others", help="optimize: how many pictures like it must change as it does"),
+        typer.Option("--others", help="optimize: how many pictures like it must come there too"),
     ] = None,
     fit: Annotated[
         int | None, typer.Option("--fit", help="optimize: steps that find the picture first")
@@ -120,7 +127,8 @@ def edit(
         "neutral": neutral, "strength": strength, "threshold": threshold,
         "also": tuple(also or ()) or None, "mapper": mapper, "l2": l2, "identity": identity,
         "fit": fit, "steps": steps, "tune": tune, "detail": detail, "generator": generator,
-        "align": align or None, "others": others,
+        "align": align or None, "others": others, "sparse": sparse,
+        "space": space,
     }  # fmt: skip
     given = {name: value for name, value in named.items() if value is not None}
     _check_names(method, given)
