@@ -15,14 +15,13 @@ import typer
 
 from limner import session
 from limner.cli.app import INTERRUPTED
+from limner.cli.options import with_settings
 from limner.cli.progress import Bar, shown, stopping
 from limner.files import check_writable, write_atomic
 from limner.methods.base import STYLES, Inputs, Models, Preview
-from limner.methods.nada import SAMPLES, Nada
+from limner.methods.nada import SAMPLES, Nada, Params
 from limner.methods.schema import with_recipe
-from limner.models.adaptation import PHASES
 from limner.pictures import encode_png, read_picture
-from limner_wire import limits
 from limner_wire.errors import ErrorCode, LimnerError
 
 SHEET_EVERY_S = 3.0
@@ -31,14 +30,12 @@ CANVAS = (512, 512)
 
 def register(app: typer.Typer, name: str) -> None:
     """Put the command into the program."""
-    app.command(name)(adapt)
+    app.command(name)(with_settings(adapt, Params, skip=("prompt", "stay")))
 
 
 def adapt(
     target: Annotated[str, typer.Option("--target", help="what its pictures should become")],
-    source: Annotated[
-        str | None, typer.Option("--source", help="what they are; default a picture")
-    ] = None,
+    given: dict[str, Any],
     out: Annotated[
         Path | None,
         typer.Option("--out", help="the folder for the model; default among your models"),
@@ -50,71 +47,9 @@ def adapt(
     image: Annotated[
         Path | None, typer.Option("--image", help="a picture of yours, shown in the new domain")
     ] = None,
-    steps: Annotated[
-        int | None, typer.Option("--steps", min=limits.STEPS_MIN, max=limits.STEPS_MAX)
-    ] = None,
-    generator: Annotated[
-        str | None, typer.Option("--generator", help="which one learns; default the first")
-    ] = None,
-    rate: Annotated[float | None, typer.Option("--rate", help="learning rate")] = None,
-    batch: Annotated[int | None, typer.Option("--batch", help="pictures in a step")] = None,
-    layers: Annotated[
-        int | None,
-        typer.Option("--layers", help="how many learn at a time, chosen anew; 0 for all"),
-    ] = None,
-    phase: Annotated[
-        str | None, typer.Option("--phase", help=f"which learn at all: {', '.join(PHASES)}")
-    ] = None,
-    direction: Annotated[
-        float | None, typer.Option("--direction", help="weight: they move as the words do")
-    ] = None,
-    whole: Annotated[
-        float | None, typer.Option("--global", help="weight: they are near the target")
-    ] = None,
-    patches: Annotated[
-        float | None, typer.Option("--patches", help="weight: their parts move as the words do")
-    ] = None,
-    manifold: Annotated[
-        float | None, typer.Option("--manifold", help="weight: they move as far as the words do")
-    ] = None,
-    distance: Annotated[
-        float | None, typer.Option("--distance", help="weight: they move as far as they should")
-    ] = None,
-    reach: Annotated[
-        float | None, typer.Option("--reach", help="how far: in parts of the words' own distance")
-    ] = None,
-    views: Annotated[
-        int | None, typer.Option("--views", help="cutouts of each picture that are looked at")
-    ] = None,
-    cooldown: Annotated[
-        float | None, typer.Option("--cooldown", help="the part of the steps when the rate falls")
-    ] = None,
-    texture: Annotated[
-        float | None, typer.Option("--texture", help="weight: they look like the style pictures")
-    ] = None,
-    mixing: Annotated[
-        float | None, typer.Option("--mixing", help="the part of latents mixed of two")
-    ] = None,
-    truncation: Annotated[
-        float | None, typer.Option("--truncation", help="how far from the mean it learns")
-    ] = None,
-    latents: Annotated[
-        str | None, typer.Option("--latents", help="latents to learn on, by name")
-    ] = None,
-    amount: Annotated[
-        float | None, typer.Option("--amount", help="0 to 150 %: how much of it is kept")
-    ] = None,
-    keep_px: Annotated[
-        int | None, typer.Option("--keep-px", help="layers coarser than this stay as they were")
-    ] = None,
-    as_published: Annotated[
-        bool, typer.Option("--as-published", help="choose layers as the authors' code does")
-    ] = False,
-    samples: Annotated[int | None, typer.Option("--samples", help="on the sheet")] = None,
     model: Annotated[
         list[str] | None, typer.Option("--model", help="NAME or NAME@WEIGHT; may be repeated")
     ] = None,
-    seed: Annotated[int, typer.Option("--seed", min=0, max=limits.SEED_MAX)] = 0,
     as_json: Annotated[
         bool, typer.Option("--json", help="print the result as JSON, and nothing else")
     ] = False,
@@ -126,16 +61,7 @@ def adapt(
     from limner.models.device import best_device
 
     started = time.monotonic()
-    named: dict[str, Any] = {
-        "source": source, "steps": steps, "generator": generator, "rate": rate, "batch": batch,
-        "layers": layers, "phase": phase, "direction": direction, "whole": whole,
-        "patches": patches, "manifold": manifold, "texture": texture, "mixing": mixing,
-        "distance": distance, "reach": reach, "views": views, "cooldown": cooldown,
-        "truncation": truncation, "latents": latents, "amount": amount, "keep_px": keep_px,
-        "as_published": as_published or None, "samples": samples,
-    }  # fmt: skip
-    given = {name: value for name, value in named.items() if value is not None}
-    asked = {"prompt": target, **given, "seed": seed, "stay": False}
+    asked = {"prompt": target, **given, "stay": False}
     method, device = Nada(), best_device()
     inputs = _inputs(image, style or [])
     if out is not None:

@@ -6,7 +6,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -106,9 +106,8 @@ def style(
         figures: dict[str, object] = dict(style_networks.measure())
     else:
         settings = {"strokes": strokes, "steps": steps, "seed": seed}
-        given = {name: json.loads(value) for name, _, value in
-                 (text.partition("=") for text in setting or ())}  # fmt: skip
-        figures = dict(measure.run(prompts or (), hands or (), settings, given, unseen, out))
+        asked = prompts or (), hands or (), settings, _given(setting)
+        figures = dict(measure.run(*asked, unseen, out))
     _told(figures, as_json)
 
 
@@ -141,10 +140,9 @@ def edit(
     if unknown := sorted(set(ways) - set(measure.METHODS)):
         raise LimnerError(ErrorCode.BAD_INPUT, f"There is no method {unknown[0]!r}.")
     given: dict[str, dict[str, object]] = {}
-    for text in setting or ():
-        name, _, value = text.partition("=")
-        way, _, name = name.partition(".")
-        given.setdefault(way, {})[name] = json.loads(value)
+    for text, value in _given(setting).items():
+        way, _, name = text.partition(".")
+        given.setdefault(way, {})[name] = value
     device = best_device()
     name = networks.find("generator", generator).name
     looking = attribute_judge.load(judge, device), clip.load(networks.readers(name), device)
@@ -182,12 +180,10 @@ def adapt(
     if strange:
         raise LimnerError(ErrorCode.BAD_INPUT, f"There is no {strange[0]!r} to measure.")
     device = best_device()
-    given = {name: json.loads(value) for name, _, value in
-             (text.partition("=") for text in setting or ())}  # fmt: skip
     clips = clip.load(networks.readers(PORTRAITS), device)
     judges = attribute_judge.load(ATTRIBUTES, device), clip.Clip(find(STARTER), device)
     evaluation = measure.Evaluation(PORTRAITS, *judges, clips, device)
-    _told(measure.run(evaluation, some, how, given, out), as_json)
+    _told(measure.run(evaluation, some, how, _given(setting), out), as_json)
 
 
 def generator(
@@ -199,6 +195,23 @@ def generator(
     from limner.methods import bench
 
     _told(bench.edits(size, rounds), as_json)
+
+
+def _given(texts: list[str] | None) -> dict[str, Any]:
+    """Settings given as NAME=VALUE, each value JSON.
+
+    Raises:
+        LimnerError: BAD_INPUT for one that is not.
+    """
+    out = {}
+    for text in texts or ():
+        name, _, value = text.partition("=")
+        try:
+            out[name] = json.loads(value)
+        except ValueError:
+            words = f"{text[:60]!r} is no setting."
+            raise LimnerError(ErrorCode.BAD_INPUT, words, "Give NAME=VALUE, as JSON.") from None
+    return out
 
 
 def _told(figures: Mapping[str, object], as_json: bool) -> None:

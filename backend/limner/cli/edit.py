@@ -11,6 +11,7 @@ import typer
 from torch import Tensor
 
 from limner.cli.app import INTERRUPTED
+from limner.cli.options import with_settings
 from limner.cli.progress import shown, stopping
 from limner.cli.wish import Drawn, Wish, draw_anywhere
 from limner.files import check_writable, write_atomic
@@ -33,12 +34,14 @@ Json = Annotated[bool, typer.Option("--json", help="print the result as JSON, an
 
 def register(app: typer.Typer, name: str) -> None:
     """Put the command into the program."""
-    app.command(name)(edit if name == "edit" else sample)
+    edit_ = with_settings(edit, _params(), skip=("prompt", "stay"))
+    app.command(name)(edit_ if name == "edit" else sample)
 
 
 def edit(
     image: Annotated[Path, typer.Argument(help="the picture")],
     prompt: Annotated[str, typer.Argument(help="what it should become")],
+    given: dict[str, Any],
     method: Annotated[
         str,
         typer.Option(
@@ -48,74 +51,15 @@ def edit(
         ),
     ] = "direction",
     out: Annotated[Path, typer.Option("--out", help="the PNG to write")] = Path("edited.png"),
-    neutral: Annotated[
-        str | None,
-        typer.Option("--neutral", help="direction, optimize: what it is without the change"),
-    ] = None,
-    strength: Annotated[
-        float | None,
-        typer.Option(
-            "--strength",
-            help="direction: -15 to 25, default 4 | mapper: -3 to 5, "
-            "default 1 | optimize: 0 to 200 %, default 100",
-        ),
-    ] = None,
-    threshold: Annotated[
-        float | None,
-        typer.Option(
-            "--threshold", help="direction: 0 to 0.5, 0 chooses; a higher one changes less else"
-        ),
-    ] = None,
-    also: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--also", help="direction: a further change, TEXT or TEXT@STRENGTH; may be repeated"
-        ),
-    ] = None,
-    mapper: Annotated[
-        str | None, typer.Option("--mapper", help="mapper: by name, not by the nearest words")
-    ] = None,
-    l2: Annotated[
-        float | None, typer.Option("--l2", help="optimize: how strongly it stays as it was")
-    ] = None,
-    identity: Annotated[
-        float | None, typer.Option("--identity", help="optimize: how strongly the face stays")
-    ] = None,
-    sparse: Annotated[
-        float | None,
-        typer.Option("--sparse", help="optimize: how strongly each number of its code stays"),
-    ] = None,
-    space: Annotated[
-        str | None, typer.Option("--space", help="optimize: what moves: w+, w, styles")
-    ] = None,
-    others: Annotated[
-        int | None,
-        typer.Option("--others", help="optimize: how many pictures like it must come there too"),
-    ] = None,
-    fit: Annotated[
-        int | None, typer.Option("--fit", help="optimize: steps that find the picture first")
-    ] = None,
-    steps: Annotated[int | None, typer.Option("--steps", help="iterations in all")] = None,
-    tune: Annotated[
-        int | None, typer.Option("--tune", help="steps that teach the generator this picture")
-    ] = None,
-    detail: Annotated[
-        float | None, typer.Option("--detail", help="0 to 100 %: what it can't paint is put back")
-    ] = None,
-    align: Annotated[
-        bool, typer.Option("--align", help="find the face, and edit it upright")
-    ] = False,
     mask: Annotated[
         Path | None, typer.Option("--mask", help="a picture, white where it may change")
     ] = None,
     latent: Annotated[
         Path | None, typer.Option("--latent", help="a file with the picture's code, if it is known")
     ] = None,
-    generator: Generator = None,
     model: Annotated[
         list[str] | None, typer.Option("--model", help="NAME or NAME@WEIGHT; may be repeated")
     ] = None,
-    seed: Annotated[int, typer.Option("--seed", min=0, max=limits.SEED_MAX)] = 0,
     as_json: Json = False,
 ) -> int:
     """Change a picture with words: writes a PNG."""
@@ -123,19 +67,11 @@ def edit(
     if method not in WAYS:
         ways = ", ".join(WAYS)
         raise LimnerError(ErrorCode.BAD_INPUT, f"There is no method {method!r}: {ways}.")
-    named = {
-        "neutral": neutral, "strength": strength, "threshold": threshold,
-        "also": tuple(also or ()) or None, "mapper": mapper, "l2": l2, "identity": identity,
-        "fit": fit, "steps": steps, "tune": tune, "detail": detail, "generator": generator,
-        "align": align or None, "others": others, "sparse": sparse,
-        "space": space,
-    }  # fmt: skip
-    given = {name: value for name, value in named.items() if value is not None}
     _check_names(method, given)
     png = _png(out)
     inputs = _inputs(image, mask, latent)
     files = {"picture": image, **({} if mask is None else {"mask": mask})}
-    asked = {"prompt": prompt, **given, "seed": seed, "stay": False}
+    asked = {"prompt": prompt, **given, "stay": False}
     wish = Wish(WAYS[method], asked, inputs, files, tuple(model or ()))
     with stopping() as stop, shown(quiet=as_json) as bar:
         drawn = draw_anywhere(wish, bar, stop)
@@ -150,12 +86,16 @@ def _check_names(method: str, given: dict[str, Any]) -> None:
     Raises:
         LimnerError: BAD_INPUT, naming the methods that have them.
     """
-    has = {way: {s.name for s in settings(METHODS[name].params)} for way, name in WAYS.items()}
+    has = {way: {s.name for s in settings(params)} for way, params in _params().items()}
     for name in given:
         if name not in has[method]:
             ways = " and ".join(way for way, names in has.items() if name in names)
-            words = f"--{name} says nothing to --method {method}."
+            words = f"--{name.replace('_', '-')} says nothing to --method {method}."
             raise LimnerError(ErrorCode.BAD_INPUT, words, f"It belongs to {ways}.")
+
+
+def _params() -> dict[str, type[Any]]:
+    return {way: METHODS[name].params for way, name in WAYS.items()}
 
 
 def _png(out: Path) -> Path:
