@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import studios
 import torch
+from torch import Tensor
 
 from limner.methods import latent_mapper, latent_optimization
 from limner.methods.base import Inputs, Interactive, Models
@@ -192,8 +193,38 @@ def test_others_like_it_must_go_the_same_way(space: str, inputs: Inputs, starter
     assert torch.equal(SEARCH._near_codes(state)[0], torch.zeros_like(state.portrait.w[0]))
 
 
+class Hill(LatentOptimization):
+    """What is looked for is a brightness: a little brighter there is a hollow, and another where it
+    is much darker, behind a hill."""
+
+    depth = 0.3
+
+    def _far(self, state: State, after: Tensor, ways: Sequence[Tensor]) -> Tensor:
+        assert state.was is not None
+        up = after.mean() - state.was.mean()
+        here, there = ((up - 0.05) / 0.05).square(), ((up + 0.3) / 0.12).square()
+        return -self.depth * torch.exp(-here) - torch.exp(-there)
+
+
+@pytest.mark.parametrize("space", ["w+", "w", "styles"])
+@pytest.mark.parametrize(
+    ("leap", "depth", "brighter"), [(0, 0.3, 0.0), (1, 0.3, -0.3), (3, 0.3, -0.3), (3, 3.0, 0.0)]
+)
+def test_a_leap_looks_behind_the_hill(
+    space: str, leap: int, depth: float, brighter: float, inputs: Inputs, starter: Models
+) -> None:
+    """And stays if nothing better lies there."""
+    hill = Hill()
+    hill.depth = depth
+    params = replace(PARAMS, space=space, leap=leap, fit=1, steps=2, rate=0.0001)
+    state = begun(hill, params, inputs, starter)
+    now = state.portrait.painted(hill._styles(state, state.leaves))
+    assert state.was is not None
+    assert float((now - state.was).detach().mean()) == pytest.approx(brighter, abs=0.1)
+
+
 def test_colours_layers_stay_in_style_space(inputs: Inputs, starter: Models) -> None:
-    state = begun(SEARCH, replace(PARAMS, space="styles", steps=14), inputs, starter)
+    state = begun(SEARCH, replace(PARAMS, space="styles", steps=14, leap=2), inputs, starter)
     for layer, a, b in zip(
         state.portrait.generator.config.style_layers, state.start, state.leaves, strict=True
     ):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -23,6 +24,7 @@ from limner.methods import (
 from limner.methods.base import Inputs, Models, Result
 from limner.methods.registry import METHODS
 from limner.training.style_pictures import draw, hand
+from limner_wire import limits
 
 CPU = torch.device("cpu")
 STEPS = 12
@@ -50,7 +52,7 @@ RUNS = {
         Inputs((48, 48), picture=PICTURE),
     ),
     "latent_optimization": (
-        latent_optimization.Params("a red apple", steps=STEPS, fit=4, tune=2, views=2),
+        latent_optimization.Params("a red apple", steps=STEPS, fit=4, tune=2, views=2, leap=2),
         Inputs((48, 48), picture=PICTURE),
     ),
     "latent_mapper": (
@@ -90,6 +92,17 @@ def tensors(result: Result) -> list[torch.Tensor | None]:
 
 def test_every_method_is_tried() -> None:
     assert set(RUNS) == set(METHODS)
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_every_seed_can_be_drawn(name: str, starter: Models) -> None:
+    """The greatest too, at a step of each kind."""
+    method, (params, inputs) = METHODS[name], RUNS[name]
+    params = replace(params, seed=limits.SEED_MAX)
+    state = method.setup(params, inputs, starter, CPU)
+    for _ in range(STEPS):
+        method.step(state, params)
+    assert math.isfinite(method.result(state).score)
 
 
 @pytest.mark.parametrize("stop", [0, 1, 3, 4, 8, STEPS - 1, STEPS])

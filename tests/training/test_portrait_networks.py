@@ -10,13 +10,14 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from limner.methods.base import random_of
 from limner.models import arcface, encoders
 from limner.models.networks import at
 from limner.training import attribute_judge, encoder, identity
 from limner.training.attribute_judge import Judge, answers, blurred, judging_loss, spoilt
 from limner.training.generator import blank
 from limner.training.identity import contrast, equal_error
-from limner.training.loop import Trainer, random_of, train
+from limner.training.loop import Trainer, train
 from limner.training.paintings import IDENTITY, Paintings, People
 from limner.training.portraits.attributes import ATTRIBUTES, POSE, labels, visible
 from limner.training.portraits.painter import paint_all

@@ -175,6 +175,11 @@ class Interactive(Protocol):
         ...
 
 
+def random_of(seed: int, step: int) -> torch.Generator:
+    """What a step draws from: random numbers on the CPU, the same on every machine."""
+    return torch.Generator().manual_seed((seed * 1_000_003 + step) % 2**63)
+
+
 def adam_state(adam: torch.optim.Optimizer) -> dict[str, Tensor]:
     """Copies of the moments of an Adam or its like, by group and name; its rates are the method's
     own affair."""

@@ -29,7 +29,7 @@ from limner.losses.words import (
     strange_words,
     targets,
 )
-from limner.methods.base import Inputs, Models, Preview, Result
+from limner.methods.base import Inputs, Models, Preview, Result, random_of
 from limner.methods.begin import FIRST_WIDTH_PX, random_strokes
 from limner.methods.canvas import Canvas, prepare
 from limner.methods.params import (
@@ -126,7 +126,7 @@ class State:
 
     def noise(self) -> torch.Generator:
         """Where all randomness of the next step comes from."""
-        return torch.Generator().manual_seed(self.params.seed * 1_000_003 + self.step)
+        return random_of(self.params.seed, self.step)
 
 
 class Pull(NamedTuple):

@@ -22,7 +22,7 @@ from torch import Tensor
 
 from limner.losses.cutouts import fixed_maps, random_maps
 from limner.losses.words import Target, Wish, check_wishes, nearness_each, strange_words, targets
-from limner.methods.base import Inputs, Models, Preview, Result
+from limner.methods.base import Inputs, Models, Preview, Result, random_of
 from limner.methods.begin import COLUMN, FIRST_WIDTH_PX, random_strokes_in_space
 from limner.methods.canvas import Canvas, prepare
 from limner.methods.clipdraw import read_palette
@@ -164,7 +164,7 @@ class ClipDraw3D:
         if params != state.params:
             self._adjust(state, params)
         canvas, optimizer = state.canvas, state.optimizer
-        noise = torch.Generator().manual_seed(params.seed * 1_000_003 + state.step)
+        noise = random_of(params.seed, state.step)
         # 1. where the cameras stand, and what each should see
         cameras = self._cameras(state, params, noise)
         asked = state.views.nearest(cameras)

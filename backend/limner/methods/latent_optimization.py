@@ -12,8 +12,10 @@ StyleGAN-NADA has it (Gal et al. 2022, arXiv 2108.00946, eq. 2): what the words 
 then stays as it was.
 
 What moves one picture to a text need not mean anything to an eye. So `others` like it can be asked
-to come there with it, by the same step: a step that brings them all is an edit. And it can be asked
-to be `sparse`: numbers of the code that need not change then do not (our own, both).
+to come there with it, by the same step: a step that brings them all is an edit. It can be asked to
+be `sparse`: numbers of the code that need not change then do not. And words may lie behind a hill:
+to a CLIP, grey hair on its way to red is less red when it is blond. So a search can begin with a
+`leap` to the best place along some lines, either way (our own, all three).
 
 In the authors' code the rate of the first step is 0 and the picture is the one before the last
 step; here only if asked for (`as_published`).
@@ -33,7 +35,7 @@ from limner.losses.domain import directional
 from limner.losses.identity import Identity
 from limner.losses.words import Target, Wish, check_wishes, targets
 from limner.methods import editing
-from limner.methods.base import Models, Preview, adam_state, restore_adam
+from limner.methods.base import Models, Preview, adam_state, random_of, restore_adam
 from limner.methods.editing import Edit, Portrait, of_generator
 from limner.methods.params import Adjustable, Choice, Essential, Help, Memory, Range
 from limner.models import arcface
@@ -45,6 +47,8 @@ from limner_wire.errors import ErrorCode, LimnerError
 
 W_PLUS, W, STYLES = "w+", "w", "styles"
 LIKENESS = 0.5  # how far from the picture others lie, in deviations of W
+FARTHEST, PLACES = 1.5, 25  # of a leap, in deviations of a CROWD's codes; places on a line
+CROWD, TINY = 64, 1e-20
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +94,10 @@ class Params(editing.Params):
         int, Range(0, 16), Adjustable(), Memory(),
         Help("how many like it must come there too: less comes that nobody sees but the model"),
     ] = 0  # fmt: skip
+    leap: Annotated[
+        int, Range(0, 16),
+        Help("along how many lines it looks, both ways, for the place to begin from"),
+    ] = 0  # fmt: skip
     contrast: Annotated[
         float, Range(0, 1), Adjustable(),
         Help("how much of what the prompt shares with all ordinary things is left out"),
@@ -109,7 +117,8 @@ class State(editing.State):
         before: where the leaves were before the last step.
         aims: what each CLIP should see; `ways`, the (D,) unit changes of words, where a neutral
             text is given.
-        identity: what knows people, if it is here.
+        was: (1, 3, S, S), what the generator paints at the start.
+        identity: what knows people, if it is here; `known`, who is to be seen.
     """
 
     adam: torch.optim.Adam | None = None
@@ -118,7 +127,9 @@ class State(editing.State):
     before: list[Tensor] = field(default_factory=list)
     aims: Sequence[Target] = ()
     ways: Sequence[Tensor] = ()
+    was: Tensor | None = None
     identity: arcface.ArcFace | None = None
+    known: Identity | None = None
 
 
 class LatentOptimization(Edit[Params, State]):
@@ -173,6 +184,8 @@ class LatentOptimization(Edit[Params, State]):
             self.aim(state, params)
         if not state.leaves:
             self._set_off(state)
+            if params.leap:
+                self._leap(state)
         fitted = state.portrait.fit + state.portrait.tune
         progress = (state.step - fitted + (0.0 if params.as_published else 0.5)) / (
             params.steps - fitted
@@ -236,15 +249,12 @@ class LatentOptimization(Edit[Params, State]):
         with torch.no_grad():
             start = [w] if state.params.space != STYLES else generator.styles(w)
             state.start = [t.clone() for t in start]
+            state.was = self._painted(state, state.start)
+        if state.identity is not None:
+            state.known = Identity(state.identity, state.was)
         state.leaves = [t.clone().requires_grad_(True) for t in state.start]
         state.before = [t.clone() for t in state.start]
-        layers = generator.config.style_layers
-        moved = [
-            leaf
-            for k, leaf in enumerate(state.leaves)
-            if state.params.space != STYLES or not layers[k].is_rgb
-        ]
-        state.adam = torch.optim.Adam([{"params": [leaf]} for leaf in moved])
+        state.adam = torch.optim.Adam([{"params": [leaf]} for leaf in state.leaves])
         return state.adam
 
     def _styles(
@@ -260,20 +270,55 @@ class LatentOptimization(Edit[Params, State]):
         rows = zip(leaves, generator.styles(w + near), generator.styles(w), strict=True)
         return [leaf + beside - own for leaf, beside, own in rows]
 
+    def _leap(self, state: State) -> None:
+        """Begin where the words are nearest, of the start and places on lines through it: down the
+        slope there, and down those at pictures like it; uphill as well, for what is behind a
+        hill."""
+        generator, params, start = state.portrait.generator, state.params, state.start
+        chance = random_of(params.seed, -1)
+        aside = torch.zeros_like(state.portrait.w)
+        if params.leap > 1:
+            like = generator.random(params.leap - 1, chance, LIKENESS) - generator.w_avg
+            aside = torch.cat([aside, like])
+        crowd = generator.random(CROWD, chance)
+        rows = [crowd] if params.space != STYLES else generator.styles(crowd)
+        spread = torch.stack([row.var(0).sum() for row in rows]).sum().sqrt()
+        best, least = start, self._away(state, start)
+        for beside in aside.split(1):
+            far = self._far(state, self._painted(state, state.leaves, beside), ())
+            slopes = self._slopes(state, torch.autograd.grad(far, state.leaves))
+            steep = torch.stack([slope.square().sum() for slope in slopes]).sum().sqrt()
+            for far_off in torch.linspace(-FARTHEST, FARTHEST, PLACES).tolist():
+                share = far_off * spread / steep.clamp_min(TINY)
+                there = [a - share * b for a, b in zip(start, slopes, strict=True)]
+                if (away := self._away(state, there)) < least:
+                    best, least = there, away
+        with torch.no_grad():
+            for leaf, place in zip(state.leaves, best, strict=True):
+                leaf.copy_(place)
+
+    @torch.no_grad()
+    def _away(self, state: State, leaves: Sequence[Tensor]) -> float:
+        return float(self._far(state, self._painted(state, leaves), state.ways))
+
+    def _painted(
+        self, state: State, leaves: Sequence[Tensor], near: Tensor | None = None
+    ) -> Tensor:
+        """(B, 3, S, S), what is painted there; see `_styles`."""
+        return state.portrait.painted(self._styles(state, leaves, near))
+
     def _losses(self, state: State) -> dict[str, Tensor]:
         """The terms of eq. 1, weighted, each ()."""
-        params, portrait = state.params, state.portrait
-        with torch.no_grad():
-            before = portrait.painted(self._styles(state, state.start))
-        after = portrait.painted(self._styles(state, state.leaves, self._near_codes(state)))
+        params = state.params
+        after = self._painted(state, state.leaves, self._near_codes(state))
         moved = [a - b for a, b in zip(state.leaves, state.start, strict=True)]
         far = sum(m.square().sum() for m in moved)  # a sum, as in the authors' code
-        losses = {"words": self._far(state, before, after), "l2": params.l2 * torch.as_tensor(far)}
+        losses = {"words": self._far(state, after, state.ways),
+                  "l2": params.l2 * torch.as_tensor(far)}  # fmt: skip
         if params.sparse:
             losses["sparse"] = params.sparse * torch.as_tensor(sum(m.abs().sum() for m in moved))
-        if state.identity is not None and params.identity:
-            known = Identity(state.identity, before)
-            losses["identity"] = params.identity * known.far(after[:1])
+        if state.known is not None and params.identity:
+            losses["identity"] = params.identity * state.known.far(after[:1])
         return losses
 
     def _near_codes(self, state: State) -> Tensor:
@@ -283,16 +328,16 @@ class LatentOptimization(Edit[Params, State]):
         none = torch.zeros_like(state.portrait.w)
         if not params.others:
             return none
-        chance = torch.Generator().manual_seed(params.seed * 1_000_003 + state.step)
+        chance = random_of(params.seed, state.step)
         others = generator.random(params.others, chance, LIKENESS) - generator.w_avg
         return torch.cat([none, others])
 
-    def _far(self, state: State, before: Tensor, after: Tensor) -> Tensor:
+    def _far(self, state: State, after: Tensor, ways: Sequence[Tensor]) -> Tensor:
         """() 1 less the cosine between the pictures, or cutouts of them, and the prompt; besides,
-        given a neutral text, as much between their change, from the one before, and the words'."""
+        given the words' change, as much between it and the pictures' change from the start."""
         maps = fixed_maps(1)
         if state.params.views > 1:
-            chance = torch.Generator().manual_seed(state.params.seed * 1_000_003 + state.step)
+            chance = random_of(state.params.seed, state.step)
             maps = torch.cat([maps, random_maps(state.params.views - 1, chance)])
         paper = after.new_ones(3)
 
@@ -305,10 +350,11 @@ class LatentOptimization(Edit[Params, State]):
         for k, aim in enumerate(state.aims):
             now = seen(aim.clip, after)
             words = (1 - now @ aim.texts.T @ aim.weights).mean()
-            if state.ways:
+            if ways:
+                assert state.was is not None  # noqa: S101
                 with torch.no_grad():
-                    was = seen(aim.clip, before).repeat(len(after), 1)
-                words = words + directional(was, now, state.ways[k])
+                    was = seen(aim.clip, state.was).repeat(len(after), 1)
+                words = words + directional(was, now, ways[k])
             far = far + aim.share * words
         return far
 
@@ -325,14 +371,24 @@ class LatentOptimization(Edit[Params, State]):
             group["lr"] = rate
         state.adam.zero_grad()
         loss.backward()
-        if state.params.space == W:
-            for leaf in state.leaves:
-                assert leaf.grad is not None  # noqa: S101
-                leaf.grad.copy_(leaf.grad.mean(1, keepdim=True).expand_as(leaf))
+        slopes = self._slopes(state, [g for leaf in state.leaves if (g := leaf.grad) is not None])
+        for leaf, slope in zip(state.leaves, slopes, strict=True):
+            leaf.grad = slope
         with torch.no_grad():
             for before, leaf in zip(state.before, state.leaves, strict=True):
                 before.copy_(leaf)
         state.adam.step()
+
+    @staticmethod
+    def _slopes(state: State, gradients: Sequence[Tensor]) -> list[Tensor]:
+        """Of what is moved: in W, all layers' mean; in style space, none of the colours'."""
+        if state.params.space == W:
+            return [g.mean(1, keepdim=True).expand_as(g).contiguous() for g in gradients]
+        if state.params.space == STYLES:
+            layers = state.portrait.generator.config.style_layers
+            rows = zip(layers, gradients, strict=True)
+            return [torch.zeros_like(g) if layer.is_rgb else g for layer, g in rows]
+        return list(gradients)
 
 
 def _words(params: Params) -> tuple[str, str, float]:

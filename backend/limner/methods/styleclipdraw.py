@@ -27,7 +27,7 @@ import torch
 from torch import Tensor
 
 from limner.methods import clipdraw
-from limner.methods.base import STYLES, Inputs, Models, Preview, Result
+from limner.methods.base import STYLES, Inputs, Models, Preview, Result, random_of
 from limner.methods.canvas import DETAIL, Canvas, prepare
 from limner.methods.clipdraw import ClipDraw
 from limner.methods.eye import GRAM, STROTSS, Eye, weighed
@@ -232,7 +232,7 @@ class StyleClipDraw:
                       TURN_RATES.colour * params.colour_rate)  # fmt: skip
         notice, far = preview.notice, preview.losses["loss"]
         for turn in range(params.turn_steps):
-            noise = torch.Generator().manual_seed(params.seed * 1_000_003 + step * 1009 + turn)
+            noise = random_of(params.seed, step * 1009 + turn)
             far, loss = self._style(state, params, noise)
             if not state.turns.descend(loss, step / params.steps, rates):
                 notice = state.turns.stumbled(step)

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from limner.losses.hypercolumns import columns, drawing_places
 from limner.losses.style import arrangement_gap
+from limner.methods.base import random_of
 from limner.methods.eye import Eye
 
 STEPS = 200
@@ -45,7 +46,7 @@ def transfer(
     with torch.no_grad():
         before = eye.features.maps(image)
     for step in range(steps):
-        noise = torch.Generator().manual_seed(seed * 1_000_003 + step)
+        noise = random_of(seed, step)
         now = _within((joined(levels) + 1) / 2, image, mask)
         places = drawing_places(size, eye.features.columns, noise, mask).to(image.device)
         seen = columns(eye.features.maps(now), places)

@@ -20,11 +20,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from limner.methods.base import random_of
 from limner.models.networks import leave
 from limner.models.stylegan2 import Config, Discriminator, Generator, mix
 from limner.pictures import read_with_alpha
 from limner.training.folders import ENDINGS
-from limner.training.loop import Figures, Run, random_of
+from limner.training.loop import Figures, Run
 from limner_wire.errors import ErrorCode, LimnerError
 
 MIXED = 0.9

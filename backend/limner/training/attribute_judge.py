@@ -17,10 +17,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from limner.methods.base import random_of
 from limner.models.loading import read_weights
 from limner.models.networks import CARD, CONFIG, WEIGHTS, leave, loaded
 from limner.models.stylegan2 import Generator
-from limner.training.loop import Figures, Run, course, random_of, set_rate
+from limner.training.loop import Figures, Run, course, set_rate
 from limner.training.paintings import HELD_OUT, Paintings
 from limner.training.portraits.attributes import ATTRIBUTES, labels, visible
 from limner.training.portraits.edits import EDITS, MEASURED

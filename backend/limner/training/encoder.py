@@ -16,13 +16,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from limner.methods.base import random_of
 from limner.models.arcface import Body
 from limner.models.encoders import Config, Encoder
 from limner.models.networks import at, frozen, leave
 from limner.models.stylegan2 import Config as GeneratorConfig
 from limner.models.stylegan2 import Generator
 from limner.training.generator import edge_loss, psnr
-from limner.training.loop import Figures, Run, course, random_of, set_rate
+from limner.training.loop import Figures, Run, course, set_rate
 from limner.training.paintings import HELD_OUT, Paintings
 from limner.training.portrait_mapping import JUMPING, softened
 from limner.training.portraits.painter import SIDE_PX

@@ -24,11 +24,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from limner.methods.base import random_of
 from limner.models import stylegan2
 from limner.models.catalog import PORTRAITS
 from limner.models.networks import leave
 from limner.models.stylegan2 import Config, Generator
-from limner.training.loop import Figures, Run, course, random_of, set_rate
+from limner.training.loop import Figures, Run, course, set_rate
 from limner.training.paintings import HELD_OUT, Paintings
 from limner.training.portrait_mapping import JUMPING, LAYERS, coordinates, softened, write
 from limner.training.portraits.attributes import ATTRIBUTES

@@ -14,10 +14,11 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from limner.methods.base import random_of
 from limner.models.arcface import ArcFace, Body, Config
 from limner.models.catalog import PORTRAITS
 from limner.models.networks import leave
-from limner.training.loop import Figures, Run, course, random_of, set_rate
+from limner.training.loop import Figures, Run, course, set_rate
 from limner.training.paintings import HELD_OUT, IDENTITY, People
 
 CONFIG = Config(Body((24, 32, 64, 128, 192), (1, 1, 1, 1)), input_px=48, dimensions=128)

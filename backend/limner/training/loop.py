@@ -150,10 +150,5 @@ def set_rate(optimizer: Optimizer, rate: float) -> None:
         group["lr"] = rate
 
 
-def random_of(seed: int, step: int) -> torch.Generator:
-    """What a step draws from, on the CPU."""
-    return torch.Generator().manual_seed(seed * 1_000_003 + step)
-
-
 def _part(tensors: Mapping[str, Tensor], name: str) -> dict[str, Tensor]:
     return {k.removeprefix(name): v for k, v in tensors.items() if k.startswith(name)}

@@ -19,12 +19,13 @@ from torch import Tensor
 from limner.losses.cutouts import cutouts, fixed_maps
 from limner.losses.domain import directional
 from limner.losses.words import set_apart
+from limner.methods.base import random_of
 from limner.models.arcface import ArcFace
 from limner.models.clip import Clip
 from limner.models.mapper import RATE, STEP, Mapper
 from limner.models.networks import leave
 from limner.models.stylegan2 import Generator
-from limner.training.loop import Figures, Run, course, random_of, set_rate
+from limner.training.loop import Figures, Run, course, set_rate
 from limner_wire.errors import ErrorCode, LimnerError
 
 
