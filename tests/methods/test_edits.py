@@ -201,7 +201,7 @@ class Hill(LatentOptimization):
 
     def _far(self, state: State, after: Tensor, ways: Sequence[Tensor]) -> Tensor:
         assert state.was is not None
-        up = after.mean() - state.was.mean()
+        up = after.mean((1, 2, 3)) - state.was.mean()
         here, there = ((up - 0.05) / 0.05).square(), ((up + 0.3) / 0.12).square()
         return -self.depth * torch.exp(-here) - torch.exp(-there)
 

@@ -65,15 +65,19 @@ def _apart(change: Tensor) -> Tensor:
 
 
 def directional(before: Tensor, after: Tensor, to: Tensor) -> Tensor:
-    """() the mean of 1 - cos(after - before, to) (eq. 2), where `to` is (D,), or (B, D).
+    """() the mean of how far each is `astray` (eq. 2)."""
+    return astray(before, after, to).mean()
+
+
+def astray(before: Tensor, after: Tensor, to: Tensor) -> Tensor:
+    """(B,) 1 - cos(after - before, to), where `to` is (D,), or (B, D).
 
     A move shorter than `LEAST` counts in proportion to its length, so that pictures that have not
     changed at all, as those of the first step, have a gradient, and not too great a one.
     """
     moved = after - before
-    toward = (moved * to).sum(-1) / moved.norm(dim=-1).clamp_min(LEAST)
-    loss: Tensor = (1 - toward).mean()
-    return loss
+    toward: Tensor = (moved * to).sum(-1) / moved.norm(dim=-1).clamp_min(LEAST)
+    return 1 - toward
 
 
 def reached(before: Tensor, after: Tensor, to: Tensor) -> Tensor:

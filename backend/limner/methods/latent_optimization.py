@@ -31,7 +31,7 @@ import torch
 from torch import Tensor
 
 from limner.losses.cutouts import cutouts, fixed_maps, random_maps
-from limner.losses.domain import directional
+from limner.losses.domain import astray
 from limner.losses.identity import Identity
 from limner.losses.words import Target, Wish, check_wishes, targets
 from limner.methods import editing
@@ -49,6 +49,8 @@ W_PLUS, W, STYLES = "w+", "w", "styles"
 LIKENESS = 0.5  # how far from the picture others lie, in deviations of W
 FARTHEST, PLACES = 1.5, 25  # of a leap, in deviations of a CROWD's codes; places on a line
 CROWD, TINY = 64, 1e-20
+CROWD_PX = 2**18  # that are painted at once
+WHOLE = fixed_maps(1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +119,8 @@ class State(editing.State):
         before: where the leaves were before the last step.
         aims: what each CLIP should see; `ways`, the (D,) unit changes of words, where a neutral
             text is given.
-        was: (1, 3, S, S), what the generator paints at the start.
+        was: (1, 3, S, S), what the generator paints at the start; `whole`, (1, D), what each CLIP
+            sees of it.
         identity: what knows people, if it is here; `known`, who is to be seen.
     """
 
@@ -128,6 +131,7 @@ class State(editing.State):
     aims: Sequence[Target] = ()
     ways: Sequence[Tensor] = ()
     was: Tensor | None = None
+    whole: Sequence[Tensor] = ()
     identity: arcface.ArcFace | None = None
     known: Identity | None = None
 
@@ -250,6 +254,7 @@ class LatentOptimization(Edit[Params, State]):
             start = [w] if state.params.space != STYLES else generator.styles(w)
             state.start = [t.clone() for t in start]
             state.was = self._painted(state, state.start)
+            state.whole = [_seen(aim.clip, state.was, WHOLE) for aim in state.aims]
         if state.identity is not None:
             state.known = Identity(state.identity, state.was)
         state.leaves = [t.clone().requires_grad_(True) for t in state.start]
@@ -283,23 +288,30 @@ class LatentOptimization(Edit[Params, State]):
         crowd = generator.random(CROWD, chance)
         rows = [crowd] if params.space != STYLES else generator.styles(crowd)
         spread = torch.stack([row.var(0).sum() for row in rows]).sum().sqrt()
-        best, least = start, self._away(state, start)
+        best, least = start, float(self._away(state, start))
         for beside in aside.split(1):
-            far = self._far(state, self._painted(state, state.leaves, beside), ())
+            (far,) = self._far(state, self._painted(state, state.leaves, beside), ())
             slopes = self._slopes(state, torch.autograd.grad(far, state.leaves))
             steep = torch.stack([slope.square().sum() for slope in slopes]).sum().sqrt()
-            for far_off in torch.linspace(-FARTHEST, FARTHEST, PLACES).tolist():
-                share = far_off * spread / steep.clamp_min(TINY)
-                there = [a - share * b for a, b in zip(start, slopes, strict=True)]
-                if (away := self._away(state, there)) < least:
-                    best, least = there, away
+            off = torch.linspace(-FARTHEST, FARTHEST, PLACES).to(steep)[:, None]
+            off = off * spread / steep.clamp_min(TINY)
+            line = [(a.flatten(1) - off * b.flatten(1)).view(-1, *a.shape[1:])
+                    for a, b in zip(start, slopes, strict=True)]  # fmt: skip
+            away = self._away(state, line)
+            if float(away.min()) < least:
+                least, at = float(away.min()), int(away.argmin())
+                best = [places[at : at + 1] for places in line]
         with torch.no_grad():
             for leaf, place in zip(state.leaves, best, strict=True):
                 leaf.copy_(place)
 
     @torch.no_grad()
-    def _away(self, state: State, leaves: Sequence[Tensor]) -> float:
-        return float(self._far(state, self._painted(state, leaves), state.ways))
+    def _away(self, state: State, places: Sequence[Tensor]) -> Tensor:
+        """(B,) how far from the words each of some places is, given as leaves with B rows."""
+        at_once = max(1, CROWD_PX // state.portrait.generator.config.size**2)
+        some = zip(*(rows.split(at_once) for rows in places), strict=True)
+        each = [self._far(state, self._painted(state, rows), state.ways) for rows in some]
+        return torch.cat(each)
 
     def _painted(
         self, state: State, leaves: Sequence[Tensor], near: Tensor | None = None
@@ -313,7 +325,7 @@ class LatentOptimization(Edit[Params, State]):
         after = self._painted(state, state.leaves, self._near_codes(state))
         moved = [a - b for a, b in zip(state.leaves, state.start, strict=True)]
         far = sum(m.square().sum() for m in moved)  # a sum, as in the authors' code
-        losses = {"words": self._far(state, after, state.ways),
+        losses = {"words": self._far(state, after, state.ways).mean(),
                   "l2": params.l2 * torch.as_tensor(far)}  # fmt: skip
         if params.sparse:
             losses["sparse"] = params.sparse * torch.as_tensor(sum(m.abs().sum() for m in moved))
@@ -333,29 +345,21 @@ class LatentOptimization(Edit[Params, State]):
         return torch.cat([none, others])
 
     def _far(self, state: State, after: Tensor, ways: Sequence[Tensor]) -> Tensor:
-        """() 1 less the cosine between the pictures, or cutouts of them, and the prompt; besides,
-        given the words' change, as much between it and the pictures' change from the start."""
-        maps = fixed_maps(1)
+        """(B,) 1 less the cosine between each picture, or cutouts of it, and the prompt; besides,
+        given the words' change, as much between it and the picture's change from the start."""
+        assert state.was is not None  # noqa: S101
+        maps = WHOLE
         if state.params.views > 1:
             chance = random_of(state.params.seed, state.step)
             maps = torch.cat([maps, random_maps(state.params.views - 1, chance)])
-        paper = after.new_ones(3)
-
-        def seen(clip: Clip, pictures: Tensor) -> Tensor:
-            each = maps.to(after).repeat(len(pictures), 1, 1)
-            shown = ((pictures + 1) / 2).repeat_interleave(len(maps), 0)
-            return clip.encode_image(cutouts(shown, each, clip.size_px, paper))
-
-        far = after.new_zeros(())
+        far = after.new_zeros(len(after))
         for k, aim in enumerate(state.aims):
-            now = seen(aim.clip, after)
-            words = (1 - now @ aim.texts.T @ aim.weights).mean()
+            now = _seen(aim.clip, after, maps)
+            words = 1 - now @ aim.texts.T @ aim.weights
             if ways:
-                assert state.was is not None  # noqa: S101
-                with torch.no_grad():
-                    was = seen(aim.clip, state.was).repeat(len(after), 1)
-                words = words + directional(was, now, ways[k])
-            far = far + aim.share * words
+                was = state.whole[k] if maps is WHOLE else _seen(aim.clip, state.was, maps)
+                words = words + astray(was.repeat(len(after), 1), now, ways[k])
+            far = far + aim.share * words.view(len(after), -1).mean(1)
         return far
 
     def _descend(self, state: State, losses: Mapping[str, Tensor], rate: float) -> None:
@@ -389,6 +393,13 @@ class LatentOptimization(Edit[Params, State]):
             rows = zip(layers, gradients, strict=True)
             return [torch.zeros_like(g) if layer.is_rgb else g for layer, g in rows]
         return list(gradients)
+
+
+def _seen(clip: Clip, pictures: Tensor, maps: Tensor) -> Tensor:
+    """(B·V, D) unit vectors of (B, 3, S, S) in about [-1, 1], each in all of (V, 3, 3) maps."""
+    each = maps.to(pictures).repeat(len(pictures), 1, 1)
+    shown = ((pictures + 1) / 2).repeat_interleave(len(maps), 0)
+    return clip.encode_image(cutouts(shown, each, clip.size_px, pictures.new_ones(3)))
 
 
 def _words(params: Params) -> tuple[str, str, float]:
