@@ -117,6 +117,16 @@ class Panel(QtWidgets.QScrollArea):
         self.desk.inputs.refresh()
         self._soon()
 
+    def focusNextPrevChild(self, is_next: bool) -> bool:  # Qt's name
+        """Qt moves the focus on: by a key, and the docker follows; or because what had it was
+        closed, and the artist goes on looking at what they look at."""
+        left, bar = self.focusWidget(), self.verticalScrollBar()
+        at, is_open = bar.value(), left is None or (left.isEnabled() and left.isVisible())
+        is_moved = bool(super().focusNextPrevChild(is_next))
+        if not is_open:
+            bar.setValue(at)
+        return is_moved
+
     # --- drawing ----------------------------------------------------------------------------
 
     def _begin(self, prompt: str) -> None:

@@ -7,6 +7,7 @@ CI sets it. Screenshots go to `.cache/screenshots`.
 from __future__ import annotations
 
 import base64
+import json
 import os
 import re
 import shutil
@@ -16,8 +17,17 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
+from PIL import Image
+from sheets import SIZE
+
+from limner.models.clip import Clip
+
+sys.path.append(str(Path(__file__).parents[1] / "methods"))
+import studios
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 if not CHROMIUM and "LIMNER_NEEDS_CHROMIUM" not in os.environ:
@@ -38,6 +48,17 @@ DRAWN = """() => {
     for (let i = 0; i < data.length; i += 4) sum += 765 - data[i] - data[i + 1] - data[i + 2];
     return sum;
 }"""  # how much ink there is
+NEAR = 4  # levels between the same picture on papers of two sizes
+PAPER = """([wide, high]) => {
+    const stage = document.querySelector("#stage");
+    const scale = parseFloat(document.querySelector("#scale").textContent) / 100;
+    const [across, down] = [Math.round(wide / 10), Math.round(high / 10)];
+    const small = new OffscreenCanvas(across, down).getContext("2d");
+    small.imageSmoothingQuality = "high";
+    small.drawImage(stage, (stage.width - wide * scale) / 2, (stage.height - high * scale) / 2,
+        wide * scale, high * scale, 0, 0, across, down);
+    return [...small.getImageData(1, 1, across - 2, down - 2).data];
+}"""  # what lies on the paper, small, wherever that is and however large
 PIXELS = "() => document.querySelector('#stage').toDataURL()"
 BRING = """async ([how, selector, name, type, data]) => {
     const carried = new DataTransfer();
@@ -69,6 +90,16 @@ def serving(data: Path, **more: str) -> Iterator[list[str]]:
 
 
 @contextmanager
+def studio(models: Path, data: Path, clip: Clip) -> Iterator[list[str]]:
+    """A backend which has a generator, and its directions for a CLIP, in a models folder."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LIMNER_MODELS", str(models))
+        studios.install(models, clip=clip)
+        with serving(data) as command:
+            yield command
+
+
+@contextmanager
 def chromium() -> Iterator[Browser]:
     """A browser."""
     with sync_playwright() as play:
@@ -93,7 +124,7 @@ def opened(browser: Browser, link: list[str]) -> Iterator[Page]:
     assert not said
 
 
-def draw(page: Page, prompt: str, **settings: int) -> None:
+def draw(page: Page, prompt: str, **settings: float) -> None:
     page.fill("#prompt", prompt)
     for name, value in settings.items():
         page.get_by_label(name, exact=True).first.fill(str(value))
@@ -114,3 +145,64 @@ def bring(page: Page, picture: Path, how: str = "drop", at: str = "#stage") -> N
     data = base64.b64encode(picture.read_bytes()).decode()
     kind = {".jpg": "jpeg"}.get(picture.suffix, picture.suffix[1:])
     page.evaluate(BRING, [how, at, picture.name, f"image/{kind}", data])
+
+
+def changed(page: Page, before: str) -> str:
+    """The stage's pixels once they are others."""
+    page.wait_for_function(f"(before) => ({PIXELS})() !== before", arg=before, polling=16)
+    return settled(page)
+
+
+def settled(page: Page) -> str:
+    """The stage's pixels once they have stayed as they are for a while."""
+    now = page.evaluate(PIXELS)
+    while True:
+        page.wait_for_timeout(400)
+        before, now = now, page.evaluate(PIXELS)
+        if now == before:
+            return str(now)
+
+
+def changed_while_it_runs(page: Page) -> str:
+    """The stage's pixels after one frame more."""
+    now = page.evaluate(PIXELS)
+    page.wait_for_function(f"(before) => ({PIXELS})() !== before", arg=now, polling=16)
+    expect(page.locator("#tray .state")).to_have_text("Drawing")
+    return str(page.evaluate(PIXELS))
+
+
+def paper(page: Page, size: tuple[int, int] = SIZE) -> np.ndarray:
+    """What the page shows on paper of a size once it has come to rest, small, in levels."""
+    settled(page)
+    return np.array(page.evaluate(PAPER, size))
+
+
+def drag(page: Page, name: str, parts: list[float]) -> None:
+    """Take a slider by its handle and move it to parts of its length."""
+    box = page.locator(f".field:has(#setting-{name}) input[type=range]").bounding_box()
+    assert box is not None
+    y = box["y"] + box["height"] / 2
+    page.mouse.move(box["x"] + box["width"] * parts[0], y)
+    page.mouse.down()
+    for part in parts[1:]:
+        page.mouse.move(box["x"] + box["width"] * part, y, steps=6)
+    page.mouse.up()
+
+
+def saved(page: Page) -> Path:
+    """The PNG that the tray's link saves."""
+    with page.expect_download() as download:
+        page.get_by_role("link", name="PNG").first.click()
+    return Path(download.value.path())
+
+
+def told(page: Page) -> dict[str, Any]:
+    """The settings that stand in the PNG."""
+    with Image.open(saved(page)) as picture:
+        settings: dict[str, Any] = json.loads(picture.text["limner"])["settings"]
+    return settings
+
+
+def on_easel(page: Page) -> str:
+    """The id of what is shown."""
+    return str(json.loads(page.evaluate("sessionStorage.getItem('limner.job')")))

@@ -10,6 +10,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -19,9 +20,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+import sheets
 from blender_host import python_ids, pythons
 from PIL import Image
 from serving import Server
+from sheets import SAME, SIZE
 
 from limner import plugins
 from limner.models import clip
@@ -145,20 +148,27 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+def run_with(
+    models: Path, blender: Path, script: str, out: Path, patch: pytest.MonkeyPatch
+) -> dict[str, Any]:
+    """What a script saw, beside a backend that has these models."""
+    patch.setenv("LIMNER_MODELS", str(models))
+    (out / "data").mkdir()
+    server = Server(out / "data")
+    server.serve()
+    try:
+        return run(blender, script, out, {})
+    finally:
+        server.kill()
+
+
 def test_a_picture_is_edited(
     blender: Path, models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The slider answers after the last step; what is kept is one image, and undo takes it away."""
-    monkeypatch.setenv("LIMNER_MODELS", str(models))
-    (tmp_path / "data").mkdir()
     square = Image.open(io.BytesIO(encode_png(studios.picture(studios.generator()))))
     square.resize((96, 64), Image.Resampling.BICUBIC).save(tmp_path / "portrait.png")
-    server = Server(tmp_path / "data")
-    server.serve()
-    try:
-        one = run(blender, "editing.py", tmp_path, {})
-    finally:
-        server.kill()
+    one = run_with(models, blender, "editing.py", tmp_path, monkeypatch)
     print("from the slider to the pixels:", " ".join(f"{s * 1e3:.0f} ms" for s in one["took_s"]))
     assert one["why_not"] == "Give it a picture first: “Edit”."
     assert one["at_hand"] == "portrait.png" and one["canvas"] == [96, 64]
@@ -184,6 +194,36 @@ def test_a_picture_is_edited(
     assert one["adopted"] == ["cancelled", [96, 64]]
     assert one["of_camera"] == ["done", ["picture"], [64, 48]]
     assert one["failure"]
+    assert_nothing_is_left(one["left"], one["before"])
+
+
+def test_a_domain_is_learnt(
+    blender: Path, models: Path, portrait: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A sheet that changes, held and slid back; kept: one image, and a generator that paints."""
+    one = run_with(shutil.copytree(models, tmp_path / "models"), blender, "domain.py", tmp_path,
+                   monkeypatch)  # fmt: skip
+    assert one["why_not"] == ""
+    assert 0 < one["held"][0] < one["step"] == 60 and not one["held"][1]
+    assert one["canvas"] == list(SIZE) and one["uploads"] == ["picture"]
+    assert one["in_editor"] == "a red apple" and one["amount"] == 100
+    before, learned, kept, sheet = (
+        Image.fromarray(np.load(tmp_path / f"{name}.npy"))
+        for name in ("before", "learned", "kept", "sheet")
+    )
+    sheets.slid_back(before, learned, portrait, "apples", studios.NAME)
+    assert one["kept"] == ["done", sorted([*one["images"], "a red apple"]), True]
+    assert np.array_equal(kept, Image.open(tmp_path / "result.png"))
+    assert kept.size == SIZE
+    assert sheets.apart(kept, Image.open(portrait).convert("RGB")) > SAME
+    assert one["undone"] == one["images"] and one["redone"] == [one["kept"][1], True]
+    assert "kept as apples:" in one["notices"][-1]
+    sheets.kept("apples", studios.NAME, tmp_path, at=(24, 0))
+    uploads, canvas, notices = one["sheet"]
+    assert uploads == [] and max(canvas) == 128 and "kept as apples-2:" in notices[-1]
+    wanted = sheets.sheet("apples-2", (canvas[0], canvas[1]))
+    assert sheets.apart(sheet.resize(wanted.size), wanted) < SAME
+    assert one["edited_by"] == ["done", "apples"]
     assert_nothing_is_left(one["left"], one["before"])
 
 

@@ -21,10 +21,8 @@ from chromium_host import (
     Browser,
     Page,
     bring,
-    chromium,
     draw,
     expect,
-    opened,
     serving,
     state,
     step,
@@ -46,18 +44,6 @@ def link(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[str]]:
     """The command that makes links to a backend which runs as long as these tests."""
     with serving(tmp_path_factory.mktemp("data")) as command:
         yield command
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as browser:
-        yield browser
-
-
-@pytest.fixture
-def page(browser: Browser, link: list[str]) -> Iterator[Page]:
-    with opened(browser, link) as page:
-        yield page
 
 
 def test_a_drawing_from_the_page(page: Page) -> None:

@@ -9,84 +9,36 @@ import json
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 from chromium_host import (
+    NEAR,
     PATIENCE_MS,
-    PIXELS,
     SCREENSHOTS,
-    Browser,
     Page,
     bring,
-    chromium,
+    changed,
+    changed_while_it_runs,
+    drag,
     draw,
     expect,
-    opened,
-    serving,
+    on_easel,
+    paper,
+    saved,
+    settled,
     state,
+    told,
 )
 from PIL import Image
+from sheets import SIZE
 
-from limner.methods.base import Models
-from limner.pictures import encode_png
-
-sys.path.append(str(Path(__file__).parents[1] / "methods"))
-import studios
-
-SIZE = (240, 180)
-NEAR = 4  # levels between the same picture on papers of two sizes
-PAPER = """() => {
-    const [wide, high] = [240, 180];
-    const stage = document.querySelector("#stage");
-    const scale = parseFloat(document.querySelector("#scale").textContent) / 100;
-    const small = new OffscreenCanvas(wide / 10, high / 10).getContext("2d");
-    small.imageSmoothingQuality = "high";
-    small.drawImage(stage, (stage.width - wide * scale) / 2, (stage.height - high * scale) / 2,
-        wide * scale, high * scale, 0, 0, wide / 10, high / 10);
-    return [...small.getImageData(1, 1, wide / 10 - 2, high / 10 - 2).data];
-}"""  # what lies on the paper, small, wherever that is and however large
 THUMBNAIL = """() => {
     const canvas = document.querySelector("#gallery canvas");
     const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
     return [canvas.width, canvas.height, new Set(new Uint32Array(data.buffer)).size];
 }"""  # its size, and how many colours it has
-
-
-@pytest.fixture(scope="module")
-def link(tmp_path_factory: pytest.TempPathFactory, starter: Models) -> Iterator[list[str]]:
-    """The command that makes links to a backend which has a generator with its directions."""
-    folder = tmp_path_factory.mktemp("models")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("LIMNER_MODELS", str(folder))
-        studios.install(folder, clip=starter.clips[0].clip)
-        with serving(tmp_path_factory.mktemp("data")) as command:
-            yield command
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as browser:
-        yield browser
-
-
-@pytest.fixture
-def page(browser: Browser, link: list[str]) -> Iterator[Page]:
-    with opened(browser, link) as page:
-        yield page
-
-
-@pytest.fixture
-def portrait(tmp_path: Path) -> Path:
-    """A picture that the generator can paint, larger and cut to another shape."""
-    file = tmp_path / "portrait.png"
-    file.write_bytes(encode_png(studios.picture(studios.generator())))
-    side = max(SIZE)
-    picture = Image.open(file).resize((side, side), Image.Resampling.BICUBIC)
-    picture.crop((0, 30, SIZE[0], 30 + SIZE[1])).save(file)
-    return file
 
 
 def edit(page: Page, portrait: Path, prompt: str, steps: int) -> None:
@@ -97,34 +49,6 @@ def edit(page: Page, portrait: Path, prompt: str, steps: int) -> None:
     expect(page.locator("#draw")).to_be_enabled()
     page.locator("#setting-strength").fill("0")
     draw(page, prompt, Steps=steps)
-
-
-def changed(page: Page, before: str) -> str:
-    """The stage's pixels once they are others."""
-    page.wait_for_function(f"(before) => ({PIXELS})() !== before", arg=before, polling=16)
-    return settled(page)
-
-
-def settled(page: Page) -> str:
-    """The stage's pixels once they have stayed as they are for a while."""
-    now = page.evaluate(PIXELS)
-    while True:
-        page.wait_for_timeout(400)
-        before, now = now, page.evaluate(PIXELS)
-        if now == before:
-            return str(now)
-
-
-def drag(page: Page, name: str, parts: list[float]) -> None:
-    """Take a slider by its handle and move it to parts of its length."""
-    box = page.locator(f".field:has(#setting-{name}) input[type=range]").bounding_box()
-    assert box is not None
-    y = box["y"] + box["height"] / 2
-    page.mouse.move(box["x"] + box["width"] * parts[0], y)
-    page.mouse.down()
-    for part in parts[1:]:
-        page.mouse.move(box["x"] + box["width"] * part, y, steps=6)
-    page.mouse.up()
 
 
 def test_a_picture_is_edited_live_and_kept(page: Page, portrait: Path, tmp_path: Path) -> None:
@@ -184,13 +108,6 @@ def test_a_picture_is_edited_live_and_kept(page: Page, portrait: Path, tmp_path:
     state(page, "Done")
 
 
-def changed_while_it_runs(page: Page) -> str:
-    now = page.evaluate(PIXELS)
-    page.wait_for_function(f"(before) => ({PIXELS})() !== before", arg=now, polling=16)
-    expect(page.locator("#tray .state")).to_have_text("Drawing")
-    return str(page.evaluate(PIXELS))
-
-
 def compare_with_the_original(page: Page, edited: str) -> None:
     """The button and the key show it as long as they are held, wherever the focus is."""
     box = page.locator("#before").bounding_box()
@@ -207,25 +124,16 @@ def compare_with_the_original(page: Page, edited: str) -> None:
     assert changed(page, original) == edited
 
 
-def paper(page: Page) -> np.ndarray:
-    """What the page shows once it has come to rest, in levels."""
-    settled(page)
-    return np.array(page.evaluate(PAPER))
-
-
 def what_is_kept(page: Page, tmp_path: Path) -> None:
     """A PNG that is the server's own, byte for byte; no strokes; a thumbnail."""
     expect(page.get_by_role("link", name="SVG")).to_be_hidden()
     expect(page.get_by_role("button", name="Copy SVG")).to_be_hidden()
-    with page.expect_download() as download:
-        page.get_by_role("link", name="PNG").first.click()
-    saved = Path(download.value.path())
-    with Image.open(saved) as picture:
+    file = saved(page)
+    with Image.open(file) as picture:
         assert picture.size == SIZE
-    job = json.loads(page.evaluate("sessionStorage.getItem('limner.job')"))
-    command = [sys.executable, "-m", "limner", "jobs", "export", job, "--out"]
+    command = [sys.executable, "-m", "limner", "jobs", "export", on_easel(page), "--out"]
     subprocess.run([*command, str(tmp_path / "own.svg")], check=True, capture_output=True)
-    assert saved.read_bytes() == (tmp_path / "own.png").read_bytes()
+    assert file.read_bytes() == (tmp_path / "own.png").read_bytes()
     page.wait_for_function(f"() => ({THUMBNAIL})()[2] > 50")
     wide, high, _ = page.evaluate(THUMBNAIL)
     assert wide / high == pytest.approx(SIZE[0] / SIZE[1], abs=0.02)
@@ -256,19 +164,9 @@ def test_one_change_is_under_way_at_a_time_and_the_last_one_wins(
     assert talk.count("adjust") > 3
     assert talk == ["adjust", "adjusted"] * (len(talk) // 2)
     value = float(page.locator("#setting-strength").input_value())
-    job = json.loads(page.evaluate("sessionStorage.getItem('limner.job')"))
     page.get_by_role("button", name="Keep this picture").click()
     state(page, "Done")
-    assert value == told(page, job)["strength"]
-
-
-def told(page: Page, job: str) -> dict[str, float]:
-    """The settings that stand in the PNG."""
-    with page.expect_download() as download:
-        page.get_by_role("link", name="PNG").first.click()
-    with Image.open(download.value.path()) as picture:
-        settings: dict[str, float] = json.loads(picture.text["limner"])["settings"]
-    return settings
+    assert value == told(page)["strength"]
 
 
 def test_a_change_that_can_not_be_is_told_and_the_next_one_is_answered(

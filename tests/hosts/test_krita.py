@@ -18,7 +18,10 @@ from typing import Any
 
 import krita_host
 import pytest
+import sheets
+from PIL import Image
 from serving import LIMNER, Server
+from sheets import SAME, SIZE
 
 from limner.methods.base import Models
 from limner.pictures import write_png
@@ -58,10 +61,9 @@ def server(tmp_path: Path) -> Iterator[Server]:
 
 @pytest.fixture
 def studio(tmp_path: Path, starter: Models, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A small generator, and what its channels mean, on the backend's machine; and a picture."""
+    """A small generator, and what its channels mean, on the backend's machine."""
     monkeypatch.setenv("LIMNER_MODELS", str(tmp_path / "models"))
-    made = studios.install(tmp_path / "models", clip=starter.clips[0].clip)
-    write_png(studios.picture(made), tmp_path / "portrait.png")
+    studios.install(tmp_path / "models", clip=starter.clips[0].clip)
 
 
 def test_layers(home: krita_host.Home, tmp_path: Path) -> None:
@@ -88,8 +90,24 @@ def test_an_afternoon(home: krita_host.Home, server: Server, tmp_path: Path) -> 
 @pytest.mark.timeout(420)
 def test_an_edit(home: krita_host.Home, studio: None, server: Server, tmp_path: Path) -> None:
     """A picture in a selection: frames, sliders that answer, kept, undone; and one thrown away."""
+    write_png(studios.picture(studios.generator()), tmp_path / "portrait.png")
     found = _run(home, "editing.py", tmp_path)
     assert min(found["figures"]["answer_ms"]) < 200 * SLOW
+
+
+@pytest.mark.timeout(420)
+def test_a_domain(
+    home: krita_host.Home, studio: None, portrait: Path, server: Server, tmp_path: Path
+) -> None:
+    """A sheet that learns, held, slid back, and kept: a layer, and a generator that paints."""
+    found = _run(home, "domain.py", tmp_path)
+    shown = {file.stem: Image.open(file).convert("RGB") for file in tmp_path.glob("*.seen")}
+    assert found["amount"] == 100
+    sheets.slid_back(shown["before"], shown["learned"], portrait, "apples", studios.NAME)
+    assert shown["kept"].size == SIZE
+    assert sheets.apart(shown["kept"], Image.open(portrait).convert("RGB")) > SAME
+    sheets.kept("apples", studios.NAME, tmp_path, at=(24, 0))
+    assert sheets.apart(shown["sheet"].resize(SIZE), sheets.sheet("apples-2", SIZE)) < SAME
 
 
 def _run(

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import bpy
+import numpy as np
 
 OUT = Path(os.environ["LIMNER_OUT"])
 PACKAGE = "bl_ext.user_default.limner"
@@ -33,6 +34,37 @@ def install(archive: str) -> None:
     bpy.ops.extensions.package_install_files(
         filepath=archive, repo="user_default", enable_on_install=True
     )
+
+
+def pixels(name: str) -> np.ndarray:
+    """(H, W, 3) of an image, top row first, 0 to 255."""
+    image = bpy.data.images[name]
+    flat = np.empty(len(image.pixels), np.float32)
+    image.pixels.foreach_get(flat)
+    levels = np.rint(flat * 255).astype(np.uint8)
+    return levels.reshape(image.size[1], image.size[0], image.channels)[::-1, :, :3]
+
+
+def differ(one: np.ndarray, other: np.ndarray) -> int:
+    """How far the most different values are apart."""
+    return int(np.abs(one.astype(int) - other).max())
+
+
+def images() -> list[str]:
+    """All that are in the file."""
+    return sorted(image.name for image in bpy.data.images)
+
+
+def editor() -> Any:
+    """An Image Editor on the screen, in place of the viewport."""
+    area = max(bpy.context.window_manager.windows[0].screen.areas, key=lambda a: a.width)
+    area.type = "IMAGE_EDITOR"
+    return area.spaces.active
+
+
+def shown(space: Any) -> str:
+    """The image that it shows."""
+    return space.image.name if space.image else ""
 
 
 class Artist:
@@ -89,6 +121,18 @@ class Artist:
         self.press("draw")
         assert self.job is not None and self.job is not before
         return self.job
+
+    def rest(self, quiet_s: float = 0.3) -> None:
+        """Wait until no frame has come for a while."""
+        heard, since = self.job.frames_heard, time.monotonic()
+
+        def is_quiet() -> bool:
+            nonlocal heard, since
+            if heard != self.job.frames_heard:
+                heard, since = self.job.frames_heard, time.monotonic()
+            return time.monotonic() - since > quiet_s
+
+        self.until(is_quiet, "quiet")
 
     def over(self) -> Any:
         """Wait until the shown drawing is over; it must be well."""

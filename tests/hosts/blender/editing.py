@@ -9,41 +9,22 @@ from typing import Any
 
 import bpy
 import numpy as np
-from artist import OUT, Artist, install, leftovers, part, run
+from artist import (
+    OUT,
+    Artist,
+    differ,
+    editor,
+    images,
+    install,
+    leftovers,
+    part,
+    pixels,
+    run,
+    shown,
+)
 
 METHOD = "global_directions"
 STRENGTHS = (3.0, 6.0, 12.0, -15.0, 25.0)
-
-
-def pixels(name: str) -> np.ndarray:
-    """(H, W, 3) of an image, top row first, 0 to 255."""
-    image = bpy.data.images[name]
-    flat = np.empty(len(image.pixels), np.float32)
-    image.pixels.foreach_get(flat)
-    levels = np.rint(flat * 255).astype(np.uint8)
-    return levels.reshape(image.size[1], image.size[0], image.channels)[::-1, :, :3]
-
-
-def differ(one: np.ndarray, other: np.ndarray) -> int:
-    """How far the most different values are apart."""
-    return int(np.abs(one.astype(int) - other).max())
-
-
-def images() -> list[str]:
-    """All that are in the file."""
-    return sorted(image.name for image in bpy.data.images)
-
-
-def editor() -> Any:
-    """An Image Editor on the screen, in place of the viewport."""
-    area = max(bpy.context.window_manager.windows[0].screen.areas, key=lambda a: a.width)
-    area.type = "IMAGE_EDITOR"
-    return area.spaces.active
-
-
-def shown(space: Any) -> str:
-    """The image that it shows."""
-    return space.image.name if space.image else ""
 
 
 def play() -> dict[str, Any]:

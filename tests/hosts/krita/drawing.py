@@ -50,6 +50,10 @@ class Docker:
         label: QLabel = self.find(name)
         return str(label.text())
 
+    def is_in_sight(self, name: str) -> bool:
+        """Whether it is not scrolled away."""
+        return not self.find(name).visibleRegion().isEmpty()
+
     def click(self, name: str) -> None:
         button = self.find(name)
         assert button.isEnabled(), f"{name}: {button.toolTip()}"
@@ -72,6 +76,26 @@ class Docker:
         line.selectAll()
         QTest.keyClicks(line, str(value))
         QTest.keyClick(line, Qt.Key_Return)
+
+    def choose_method(self, name: str) -> None:
+        tabs = self.panel.tabs
+        tabs.setCurrentIndex([tabs.tabData(at) for at in range(tabs.count())].index(name))
+
+    def choose(self, role: str, source: str) -> None:
+        """Where a picture comes from."""
+        box = self.find(f"input_{role}")
+        box.setCurrentIndex(box.findData(source))
+        box.activated.emit(box.currentIndex())
+
+    def slide(self, name: str, share: float) -> Iterator[float]:
+        """Drag a slider so far, until the picture has followed; how long that took."""
+        preview, slider = self.panel.preview, self.find(f"form_{name}_slider")
+        shown, begun = preview.image.copy(), time.perf_counter()
+        slider.setSliderDown(True)
+        slider.setSliderPosition(round(share * slider.maximum()))
+        slider.setSliderDown(False)
+        yield from self.host.until(lambda: preview.image != shown, f"{name} at {share}", LOAD_S)
+        return time.perf_counter() - begun
 
     def until_state(self, words: str, patience_s: float = 60) -> Iterator[float]:
         def is_so() -> bool:
@@ -131,7 +155,7 @@ def _first_drawing(host: Any, docker: Docker, document: Any) -> Iterator[float]:
     select_ellipse(document, BOX)
     yield 0.5
     docker.set("form_steps", 300)
-    _choose(docker, "over", "projection")
+    docker.choose("over", "projection")
     docker.type(PROMPT)
     docker.click("draw")
     yield from docker.until_state("Drawing", LOAD_S)
@@ -234,8 +258,8 @@ def _saved_and_reopened(host: Any, docker: Docker, document: Any) -> Iterator[fl
     result = docker.panel.job.result
     host.result["continued"] = {"strokes": result.svg.count(b"<path ")}
     assert docker.panel.job.uploads.keys() == {"init", "over"}, docker.panel.job.uploads
-    _choose(docker, "init", "nothing")
-    _choose(docker, "over", "nothing")
+    docker.choose("init", "nothing")
+    docker.choose("over", "nothing")
     return document
 
 
@@ -326,9 +350,7 @@ def _in_a_style(host: Any, docker: Docker, document: Any) -> Iterator[float]:
     ink.setPixelData(QByteArray(blue * (60 * 40)), 500, 400, 60, 40)
     document.refreshProjection()
     yield 0.5
-    tabs = docker.panel.tabs
-    styles = [at for at in range(tabs.count()) if tabs.tabData(at) == "styleclipdraw"]
-    tabs.setCurrentIndex(styles[0])
+    docker.choose_method("styleclipdraw")
     yield 0.3
     docker.type("a red apple")
     docker.click("draw")
@@ -339,7 +361,7 @@ def _in_a_style(host: Any, docker: Docker, document: Any) -> Iterator[float]:
     box.hidePopup()
     names = [box.itemText(at) for at in range(box.count())]
     assert "layer: wet ink" in names, names
-    _choose(docker, "style", box.itemData(names.index("layer: wet ink")))
+    docker.choose("style", box.itemData(names.index("layer: wet ink")))
     assert docker.find("input_style2").isVisible()
     assert not docker.find("form_second_style").isVisible()
     docker.set("form_steps", 40)
@@ -350,12 +372,6 @@ def _in_a_style(host: Any, docker: Docker, document: Any) -> Iterator[float]:
     paper = QImage.fromData(job.result.png)
     host.result["in_a_style"] = rgb(paper, 2, 2)
     host.screenshot("style")
-
-
-def _choose(docker: Docker, role: str, source: str) -> None:
-    box = docker.find(f"input_{role}")
-    box.setCurrentIndex(box.findData(source))
-    box.activated.emit(box.currentIndex())
 
 
 def _difference(have: QImage, want: QImage) -> float:

@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from typing import Any
 
 from drawing import LOAD_S, MASK, Docker, make_room
-from facts import close, is_in_ellipse, layer, new_document, picture, rgb, select_ellipse, tree
+from facts import (
+    bytes_of,
+    close,
+    is_in_ellipse,
+    layer,
+    new_document,
+    paint,
+    picture,
+    rgb,
+    same,
+    select_ellipse,
+    tree,
+)
 from PyQt5.QtCore import QByteArray, Qt
 from PyQt5.QtGui import QColor, QImage, QLinearGradient, QPainter
 
@@ -27,8 +38,7 @@ def run(host: Any) -> Iterator[float]:
     host.app.activeWindow().activeView().canvas().setZoomLevel(1.0)
     yield 0.5
     yield from host.until(lambda: docker.find("draw").isEnabled(), "that it can draw", LOAD_S)
-    tabs = docker.panel.tabs
-    tabs.setCurrentIndex(next(at for at in range(tabs.count()) if tabs.tabData(at) == METHOD))
+    docker.choose_method(METHOD)
     yield 0.3
     assert docker.find("input_picture").currentText() == "what the canvas shows"
     docker.set("form_steps", STEPS)
@@ -60,7 +70,7 @@ def _kept(host: Any, docker: Docker, document: Any) -> Iterator[float]:
     yield 0.5  # the last step's frame
     took = []
     for share in (0.6, 0.75, 0.9, 1.0):
-        took.append((yield from _slide(host, docker, share)))
+        took.append((yield from docker.slide("strength", share)))
     host.result["figures"]["answer_ms"] = [round(1000 * t) for t in took]
     assert min(took) < ANSWER_S
     assert docker.panel.job is job and job.step == STEPS, "it is the same drawing"
@@ -76,7 +86,7 @@ def _kept(host: Any, docker: Docker, document: Any) -> Iterator[float]:
     outside, inside = _changed(before, after)
     assert not outside, f"it changed outside the selection, in {outside} rows"
     assert inside > BOX[3] / 2, inside
-    _same(rgb(after, 400, 300), rgb(shown, CANVAS_PX // 2, CANVAS_PX // 2))
+    same(rgb(after, 400, 300), rgb(shown, CANVAS_PX // 2, CANVAS_PX // 2))
     added = host.undo_list()[len(entries) :]
     host.result["undo"] = added
     assert host.undo_list()[: len(entries)] == entries and 1 <= len(added) <= 2, added
@@ -103,10 +113,10 @@ def _thrown_away(host: Any, docker: Docker, document: Any) -> Iterator[float]:
     yield from docker.until_state("Ready to keep", LOAD_S)
     assert docker.panel.job.request.canvas == (CANVAS_PX, 192)
     assert docker.panel.job.uploads.keys() == {"picture"}
-    yield from _slide(host, docker, 0.2)
+    yield from docker.slide("strength", 0.2)
     yield 1.0
     want = QImage.fromData(docker.panel.job.raster[0])
-    _same(rgb(picture(document), 400, 300), rgb(want, CANVAS_PX // 2, 96))
+    same(rgb(picture(document), 400, 300), rgb(want, CANVAS_PX // 2, 96))
     host.screenshot("edit-on-canvas")
     docker.click("cancel")
     yield from docker.until_state("Empty paper")
@@ -160,22 +170,11 @@ def _where_it_changed(host: Any, document: Any) -> Iterator[float]:
     limner.apply_raster(snapshot, _png(host, back), "box", {"method": METHOD})
     yield 1.0
     after = picture(document)
-    _same(rgb(after, 400, 250), (0, 0, 255))
+    same(rgb(after, 400, 250), (0, 0, 255))
     for x in range(0, 800, 7):
         for y in range(0, 600, 7):
             is_near = 190 <= x < 610 and 90 <= y < 410  # ten pixels to one
             assert is_near or after.pixel(x, y) == before.pixel(x, y), (x, y)
-
-
-def _slide(host: Any, docker: Docker, share: float) -> Iterator[float]:
-    """Drag the slider of strength so far; how long the picture took to follow."""
-    preview, slider = docker.panel.preview, docker.find("form_strength_slider")
-    shown, begun = preview.image.copy(), time.perf_counter()
-    slider.setSliderDown(True)
-    slider.setSliderPosition(round(share * slider.maximum()))
-    slider.setSliderDown(False)
-    yield from host.until(lambda: preview.image != shown, f"what comes of {share}", LOAD_S)
-    return time.perf_counter() - begun
 
 
 def _paint(document: Any, portrait: QImage) -> None:
@@ -189,14 +188,12 @@ def _paint(document: Any, portrait: QImage) -> None:
     smooth = portrait.scaled(*BOX[2:], transformMode=Qt.SmoothTransformation)
     painter.drawImage(BOX[0], BOX[1], smooth)
     painter.end()
-    (background,) = document.topLevelNodes()
-    background.setPixelData(QByteArray(_bytes(image)), 0, 0, *SIZE)
-    document.refreshProjection()
+    paint(document, image)
 
 
 def _changed(before: QImage, after: QImage) -> tuple[int, int]:
     """In how many rows it is not what it was outside the selection, and inside."""
-    old, new = _bytes(before), _bytes(after)
+    old, new = bytes_of(before), bytes_of(after)
     outside = inside = 0
     for y in range(SIZE[1]):
         row = [x for x in range(SIZE[0]) if is_in_ellipse(BOX, x + 0.5, y + 0.5)]
@@ -205,16 +202,6 @@ def _changed(before: QImage, after: QImage) -> tuple[int, int]:
         inside += old[begin:end] != new[begin:end]
         outside += old[first:begin] != new[first:begin] or old[end:last] != new[end:last]
     return outside, inside
-
-
-def _bytes(image: QImage) -> bytes:
-    bits = image.convertToFormat(QImage.Format_ARGB32).constBits()
-    bits.setsize(4 * SIZE[0] * SIZE[1])
-    return bytes(bits)
-
-
-def _same(have: tuple[int, int, int], want: tuple[int, int, int]) -> None:
-    assert all(abs(a - b) <= 3 for a, b in zip(have, want, strict=True)), (have, want)
 
 
 def _png(host: Any, image: QImage) -> bytes:

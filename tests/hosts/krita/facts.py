@@ -38,6 +38,25 @@ def rgb(image: QImage, x: int, y: int) -> tuple[int, int, int]:
     return colour.red(), colour.green(), colour.blue()
 
 
+def same(have: tuple[int, int, int], want: tuple[int, int, int]) -> None:
+    """Two colours."""
+    assert all(abs(a - b) <= 3 for a, b in zip(have, want, strict=True)), (have, want)
+
+
+def bytes_of(image: QImage) -> bytes:
+    """Blue, green, red and alpha of every pixel."""
+    bits = image.convertToFormat(QImage.Format_ARGB32).constBits()
+    bits.setsize(4 * image.width() * image.height())
+    return bytes(bits)
+
+
+def paint(document: Any, image: QImage) -> None:
+    """Put a picture of the document's size on its one layer."""
+    (background,) = document.topLevelNodes()
+    background.setPixelData(QByteArray(bytes_of(image)), 0, 0, image.width(), image.height())
+    document.refreshProjection()
+
+
 def inked(image: QImage) -> set[tuple[int, int]]:
     """Where it is not white, of every second pixel."""
     wide, high = image.width(), image.height()

@@ -78,7 +78,7 @@ export const words = {
   // the form
   askDraw: "What to draw",
   exampleDraw: "a red apple",
-  askEdit: "What the picture should become",
+  askEdit: "What it should become",
   exampleEdit: "a smiling face",
   sayWhat: "Say what you want.",
   recommended: (value) => `${value} recommended`,
