@@ -73,6 +73,7 @@ def test_a_picture_is_edited_live_and_kept(page: Page, portrait: Path, tmp_path:
     drag(page, "strength", [0.4, 0.95])
     strong = changed(page, start)
     expect(page.locator("#tray .state")).to_have_text("Ready to keep")
+    expect(page.locator("#gallery .mark").first).to_have_text("Ready to keep")
     SCREENSHOTS.mkdir(parents=True, exist_ok=True)
     page.screenshot(path=SCREENSHOTS / "edit-staying.png")
     compare_with_the_original(page, strong)

@@ -57,7 +57,8 @@ def show_all(
         asked = time.strftime("%Y-%m-%d %H:%M", time.localtime(job["created"]))
         step = f"{job['step']}/{job['total']}" if job["total"] else str(job["step"])
         words = escape(_plain(job["prompt"]))
-        table.add_row(job["job"][:SHOWN], job["state"], step, job["method"], words, asked)
+        state = "ready to keep" if job["stays"] else job["state"]
+        table.add_row(job["job"][:SHOWN], state, step, job["method"], words, asked)
     Console().print(table)
 
 

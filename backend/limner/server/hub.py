@@ -391,13 +391,15 @@ class Hub:
             self.engine.command(messages.Adjust(job.id, change))
         else:
             self._change_later(job.id, change)
-            if job.state == "paused" and self._stays(job.id):
+            if self.stays(job):
                 self._put_back(job, "")  # it comes back to show what comes of it
                 self._next()
 
-    def _stays(self, job: str) -> bool:
-        """Whether a job that is not with the engine waited there for changes."""
-        states = (e for e in reversed(self.store.events(job)) if e["t"] == "state")
+    def stays(self, job: Job) -> bool:
+        """Whether a job has made its last step and waits for changes, with the engine or not."""
+        if job.state != "paused":
+            return False
+        states = (e for e in reversed(self.store.events(job.id)) if e["t"] == "state")
         return any(state.get("stays", False) for state in islice(states, 1))
 
 

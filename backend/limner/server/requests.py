@@ -70,7 +70,7 @@ class Requests:
             case m.Adjust():
                 hub.adjust(self._unfinished(message.job), message.params)
             case m.ListJobs():
-                peer.tell(m.Jobs(_as_many_as_fit([_row(job) for job in self._jobs(message)])))
+                peer.tell(m.Jobs(_as_many_as_fit([self._row(job) for job in self._jobs(message)])))
             case m.Describe():
                 peer.tell(self._described(self._job(message.job)))
             case m.Fetch():
@@ -179,6 +179,17 @@ class Requests:
         user = self._peer.user or None
         return self._hub.store.jobs(user=user, before=asked.before or None, count=asked.count)
 
+    def _row(self, job: Job) -> dict[str, Any]:
+        """A job as lists show it."""
+        params = job.request.get("params", {})
+        return {
+            "job": job.id, "method": job.method, "prompt": job.prompt,
+            "state": job.state, "stays": self._hub.stays(job),
+            "step": job.step, "total": params.get("steps", 0),
+            "canvas": job.request.get("canvas", []), "client": job.client, "user": job.user,
+            "created": job.created, "ended": job.ended or 0,
+        }  # fmt: skip
+
     def _described(self, job: Job) -> m.Described:
         asked = ("method", "params", "canvas", "inputs", "models")
         more = {
@@ -186,7 +197,7 @@ class Requests:
             "frames": self._hub.store.frame_steps(job.id),
             "result": self._hub.store.result(job.id) is not None,
         }
-        return m.Described(job.id, _row(job) | more)
+        return m.Described(job.id, self._row(job) | more)
 
     def _invite(self, guest: str) -> None:
         if self._peer.user:
@@ -198,14 +209,3 @@ def _as_many_as_fit(rows: list[dict[str, Any]]) -> tuple[dict[str, Any], ...]:
     """The first of the rows, as far as one answer can carry them: prompts may be long."""
     ends = accumulate(len(encode_text(row, ANSWER_BYTES).encode()) + 1 for row in rows)
     return tuple(row for row, end in zip(rows, ends, strict=True) if end < ANSWER_BYTES - 100)
-
-
-def _row(job: Job) -> dict[str, Any]:
-    """A job as lists show it."""
-    params = job.request.get("params", {})
-    return {
-        "job": job.id, "method": job.method, "prompt": job.prompt,
-        "state": job.state, "step": job.step, "total": params.get("steps", 0),
-        "canvas": job.request.get("canvas", []), "client": job.client, "user": job.user,
-        "created": job.created, "ended": job.ended or 0,
-    }  # fmt: skip

@@ -99,7 +99,7 @@ export class Gallery {
   #put(job) {
     const item = this.items.get(job.job) ?? this.#make(job);
     item.job = job;
-    item.state.textContent = words.mark(job.state);
+    item.state.textContent = words.mark(job);
     const isOver = ENDED.includes(job.state);
     item.remove.hidden = !isOver;
     item.node.classList.toggle("moving", !isOver);

@@ -21,6 +21,8 @@ const STATES = {
   error: "It did not work",
 };
 
+const TO_KEEP = "Ready to keep";
+
 const ASKED = {
   pause: "Pausing…",
   resume: "Going on…",
@@ -118,7 +120,7 @@ export const words = {
   state(job) {
     if (job.asked === "keep" && job.stays) return "Keeping it…";
     if (job.asked) return ASKED[job.asked];
-    if (job.stays) return "Ready to keep";
+    if (job.stays) return TO_KEEP;
     if (job.state === "queued" && job.position > 0) {
       return `${count(job.position, "drawing")} before this one`;
     }
@@ -169,7 +171,8 @@ export const words = {
   deleteSure: "Delete?",
   deleteYes: "Delete",
   deleteNo: "Keep",
-  mark: (state) => ({ done: "", cancelled: "" })[state] ?? STATES[state],
+  mark: ({ state, stays }) =>
+    stays ? TO_KEEP : ({ done: "", cancelled: "" })[state] ?? STATES[state],
   nothingYet: "What you draw is kept here.",
   untitled: (method) => titled(method),
   title: (text) => (text ? `${text} – Limner` : "Limner"),
