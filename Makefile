@@ -13,13 +13,17 @@ endif
 # Blender as a Python module, in an environment for each version, to test its extension with.
 BLENDERS := .venv/blender-4.5/bpy-4.5.15 .venv/blender-5.0/bpy-5.0.1
 
+# Rooms whose tests compute, and neither start servers nor look at the clock: two at a time.
+TOGETHER := $(addprefix tests/,front jobs losses methods models training vector wire)
+
 .PHONY: setup draw test security faults check bench corpus plugins clean
 
 setup: .venv/ready
 draw: .venv/ready
 	@$(BIN)/limner draw "$(PROMPT)" --out "$(OUT)" $(ARGS)
 test: .venv/ready-to-test $(BLENDERS)
-	$(BIN)/python -m pytest $(ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadfile $(TOGETHER) $(ARGS)
+	$(BIN)/python -m pytest $(addprefix --ignore=,$(TOGETHER)) $(ARGS)
 # The forty attack cases (minutes) and the faults (half an hour), each with a table; at full strength.
 security: export LIMNER_FUZZ ?= 1000000
 security: export LIMNER_TRIES ?= 10000
