@@ -7,6 +7,7 @@ import math
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 
 from limner.losses import domain
 from limner.methods.base import Models
@@ -107,9 +108,39 @@ def test_the_way_is_the_mean_over_the_sentences(starter: Models) -> None:
         domain.change(clip, "a cat", "a cat")
 
 
-def test_the_way_of_pictures_goes_from_mean_to_mean() -> None:
-    expected = AFTER.mean(0) - BEFORE.mean(0)
-    torch.testing.assert_close(domain.change_of_pictures(BEFORE, AFTER), expected)
+def test_the_way_of_one_picture_from_one_is_the_difference() -> None:
+    expected = AFTER[0] - BEFORE[0]
+    torch.testing.assert_close(domain.change_of_pictures(BEFORE[:1], AFTER[:1]), expected)
+
+
+def test_the_way_of_pictures_is_what_is_expected_of_it() -> None:
+    """Of a change that may go anywhere alike, seen with the means' errors: axis by axis of what the
+    pictures before differ in, its variance over the sum of both."""
+    before, after = BEFORE.double().numpy(), AFTER[:3].double().numpy() * 3
+    change = after.mean(0) - before.mean(0)
+    chance = np.cov(before.T) * (1 / 3 + 1 / len(before))
+    own = max(change @ change - np.trace(chance), 0.1 * change @ change) / len(change)
+    expected = np.zeros_like(change)
+    _, variances, axes = np.linalg.svd(chance)
+    for variance, axis in zip(variances, axes, strict=True):
+        expected += own / (own + variance) * (axis @ change) * axis
+    got = domain.change_of_pictures(BEFORE, AFTER[:3] * 3)
+    np.testing.assert_allclose(got.numpy(), expected, atol=1e-5)
+
+
+def test_three_pictures_tell_the_way_better_so() -> None:
+    """Pictures differ much along few axes; what they have in common lies anywhere."""
+    noise = torch.Generator().manual_seed(3)
+    axes = torch.randn(8, 64, generator=noise)
+    way = torch.randn(64, generator=noise)
+    better = 0
+    for _ in range(20):
+        before, liked = (torch.randn(n, 8, generator=noise) @ axes for n in (64, 3))
+        plain = liked.mean(0) + way - before.mean(0)
+        cleaned = domain.change_of_pictures(before, liked + way)
+        near = [float(F.cosine_similarity(v, way, dim=0)) for v in (plain, cleaned)]
+        better += near[1] > max(near[0], 0.9)
+    assert better >= 18
 
 
 def test_crops_are_the_same_of_all() -> None:

@@ -11,6 +11,7 @@ import pytest
 import studios
 import torch
 
+from limner.losses.words import seen
 from limner.methods.base import Inputs, Interactive, Method, Models
 from limner.methods.nada import SAMPLES, Nada, Params, State, called
 from limner.models import networks, stylegan2
@@ -65,10 +66,28 @@ def test_pictures_move_as_far_as_is_said(starter: Models) -> None:
         state = run(params, starter)
         (eye,) = state.eyes
         before, after = (
-            eye.sees(g(state.codes)) for g in (state.adaptation.frozen, NADA.painter(state))
+            seen(eye.clip, g(state.codes)) for g in (state.adaptation.frozen, NADA.painter(state))
         )
         gone.append(float(((after - before) @ eye.way).mean().detach()) / eye.far)
     assert gone[0] < 0.12 and gone[1] > gone[0] + 0.05
+
+
+@pytest.mark.parametrize("pictures", [0, 1])
+def test_it_begins_where_the_words_lie(pictures: int, starter: Models) -> None:
+    """Its first step is taken from there, and hardly moves anything here."""
+    red = torch.zeros(3, 16, 16)
+    red[0] = 0.9
+    gone = []
+    for leap in (0, 200):
+        params = replace(PARAMS, leap=leap, rate=1e-5)
+        state = run(params, starter, replace(NOTHING, styles=(red,) * pictures), 2)
+        codes = state.adaptation.frozen.random(50, 9)
+        (eye,) = state.eyes
+        before, after = (
+            seen(eye.clip, g(codes)) for g in (state.adaptation.frozen, NADA.painter(state))
+        )
+        gone.append(float(((after - before) @ eye.way).mean().detach()) / eye.goes(params.reach))
+    assert abs(gone[0]) < 0.001 and 0.05 < gone[1] < 2
 
 
 def test_the_rate_falls_over_the_last_steps(starter: Models) -> None:
@@ -141,7 +160,7 @@ def test_one_slider_goes_back_and_beyond(starter: Models) -> None:
     "change",
     [
         {"layers": 2, "as_published": True}, {"patches": 1.0, "mixing": 0.5},
-        {"views": 3, "distance": 0.5, "cooldown": 0.5},
+        {"views": 3, "distance": 0.5, "cooldown": 0.5}, {"leap": 20, "phase": "affine"},
         {"whole": 1.0, "manifold": 1.0, "direction": 0.0, "shared_noise": False},
     ],
 )  # fmt: skip

@@ -65,9 +65,31 @@ def test_phases_are_the_authors() -> None:
     large = Generator(Config(1024, (8,) * 9, z_dim=8, w_dim=8))
     theirs = {"usual": range(16), "texture": range(2, 10), "shape": range(2),
               "shape expanded": range(3), "no fine": range(10), "all": range(16)}  # fmt: skip
-    assert set(theirs) == set(PHASES)
+    assert {*theirs, "affine"} == set(PHASES)
     for phase, others in theirs.items():
         assert phase_of(large, phase) == [0, *(k + 1 for k in others)]
+
+
+@pytest.mark.parametrize("layers", [0, 2])
+def test_only_what_reads_the_codes_learns(layers: int) -> None:
+    settings = replace(SETTINGS, phase="affine", layers=layers)
+    adaptation = Adaptation(studios.generator(noise=0.1), settings, 1)
+    advanced(adaptation, 1)
+    names = [place.name for place in adaptation.frozen.config.style_layers]
+    own = {f"blocks.{n}.style.{part}" for n in names for part in ("weight", "bias")}
+    chosen = {n for n in own if not layers or n.split(".style")[0][7:] in adaptation.chosen}
+    assert changed(adaptation) == chosen and len(chosen) == 2 * (layers or len(names))
+
+
+def test_a_leap_paints_codes_as_those_further_on() -> None:
+    made = studios.generator()
+    adaptation = Adaptation(made, SETTINGS, 1)
+    code = studios.code(made)
+    shift = torch.linspace(-1, 1, code[0].numel()).view_as(code[0])
+    adaptation.leap(shift)
+    expected = made(code + shift)
+    torch.testing.assert_close(adaptation.learned(code), expected, rtol=1e-4, atol=1e-4)
+    assert not torch.allclose(made(code), expected, atol=1e-2)
 
 
 @pytest.mark.parametrize("row", range(6))

@@ -17,6 +17,7 @@ from limner.models.clip import Clip
 from limner_wire.errors import ErrorCode, LimnerError
 
 LEAST = 1e-2  # the length of a move below which its direction counts for less
+LEAST_OWN = 0.1  # of a difference squared is taken to be more than chance
 # Sentences of the object are what the authors average over; these are our own.
 TEMPLATES = (
     "{}", "a picture of {}", "a photo of {}", "a drawing of {}", "a painting of {}",
@@ -46,12 +47,25 @@ def change(clip: Clip, source: str, target: str, templates: Sequence[str] = TEMP
 
 def change_of_pictures(before: Tensor, after: Tensor) -> Tensor:
     """(D,) the way from the mean of some (N, D) embeddings to that of (M, D) others (section 4.4,
-    "image-guided").
+    "image-guided"), with what chance brings taken off.
+
+    Three pictures are of three people, who take a part in the difference of the means as large as
+    their style's. How people differ the first embeddings tell: this is the change's expected value
+    if it may go anywhere alike, and the difference strays from it by their covariance over M and
+    over N (a Wiener filter; our own).
 
     Raises:
         LimnerError: BAD_INPUT if they are the same.
     """
-    return _apart(after.mean(0) - before.mean(0))
+    change = after.mean(0) - before.mean(0)
+    if len(before) < 2:
+        return _apart(change)
+    chance = torch.cov(before.T) * (1 / len(after) + 1 / len(before))
+    whole = change.square().sum()
+    own = (whole - chance.trace()).clamp_min(LEAST_OWN * whole) / len(change)
+    return _apart(
+        own * torch.linalg.solve(own * torch.eye(len(change)).to(chance) + chance, change)
+    )
 
 
 def _apart(change: Tensor) -> Tensor:

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from limner.losses.cutouts import cutouts
+from limner.losses.cutouts import cutouts, fixed_maps
 from limner.models.clip import Clip, Weighted
 from limner_wire import limits
 from limner_wire.errors import ErrorCode, LimnerError
@@ -97,6 +97,15 @@ def targets(
         )
         for m in models
     ]
+
+
+def seen(clip: Clip, pictures: Tensor, maps: Tensor | None = None) -> Tensor:
+    """(B·V, D) unit vectors of (B, 3, H, W) pictures in about [-1, 1], each seen whole, or in all
+    of (V, 3, 3) maps."""
+    views = fixed_maps(1) if maps is None else maps
+    each = views.to(pictures).repeat(len(pictures), 1, 1)
+    shown = ((pictures + 1) / 2).repeat_interleave(len(views), 0)
+    return clip.encode_image(cutouts(shown, each, clip.size_px))
 
 
 def set_apart(clip: Clip, texts: Sequence[str], contrast: float) -> Tensor:

@@ -13,9 +13,10 @@ then stays as it was.
 
 What moves one picture to a text need not mean anything to an eye. So `others` like it can be asked
 to come there with it, by the same step: a step that brings them all is an edit. It can be asked to
-be `sparse`: numbers of the code that need not change then do not. And words may lie behind a hill:
-to a CLIP, grey hair on its way to red is less red when it is blond. So a search can begin with a
-`leap` to the best place along some lines, either way (our own, all three).
+be `sparse`: numbers of the code that need not change then do not. And words may lie behind a hill,
+and beside it a hollow that only the model knows. The generator's own pictures tell the way: where
+they lie further along the words, their codes lie further along a line, and a search can begin with
+a `leap` to the best place on it (our own, all three).
 
 In the authors' code the rate of the first step is 0 and the picture is the one before the last
 step; here only if asked for (`as_published`).
@@ -30,16 +31,16 @@ from typing import Annotated, ClassVar
 import torch
 from torch import Tensor
 
-from limner.losses.cutouts import cutouts, fixed_maps, random_maps
+from limner.losses.cutouts import fixed_maps, random_maps
 from limner.losses.domain import astray
 from limner.losses.identity import Identity
-from limner.losses.words import Target, Wish, check_wishes, targets
+from limner.losses.words import Target, Wish, check_wishes, seen, targets
 from limner.methods import editing
 from limner.methods.base import Models, Preview, adam_state, random_of, restore_adam
+from limner.methods.crowd import AT_ONCE_PX, crowd, slope
 from limner.methods.editing import Edit, Portrait, of_generator
 from limner.methods.params import Adjustable, Choice, Essential, Help, Memory, Range
 from limner.models import arcface
-from limner.models.clip import Clip
 from limner.models.directions import text_change
 from limner.models.inversion import ramp
 from limner_wire import limits
@@ -47,10 +48,8 @@ from limner_wire.errors import ErrorCode, LimnerError
 
 W_PLUS, W, STYLES = "w+", "w", "styles"
 LIKENESS = 0.5  # how far from the picture others lie, in deviations of W
-FARTHEST, PLACES = 1.5, 25  # of a leap, in deviations of a CROWD's codes; places on a line
-CROWD, TINY = 64, 1e-20
-CROWD_PX = 2**18  # that are painted at once
-WHOLE = fixed_maps(1)
+# A leap's places: from a deviation of what the generator paints against the words to six with them.
+BACK, FARTHEST, PLACES = -1.0, 6.0, 29
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,8 +96,8 @@ class Params(editing.Params):
         Help("how many like it must come there too: less comes that nobody sees but the model"),
     ] = 0  # fmt: skip
     leap: Annotated[
-        int, Range(0, 16),
-        Help("along how many lines it looks, both ways, for the place to begin from"),
+        int, Range(0, 4096),
+        Help("how many of the generator's own pictures say where the words lie, to begin there"),
     ] = 0  # fmt: skip
     contrast: Annotated[
         float, Range(0, 1), Adjustable(),
@@ -254,7 +253,7 @@ class LatentOptimization(Edit[Params, State]):
             start = [w] if state.params.space != STYLES else generator.styles(w)
             state.start = [t.clone() for t in start]
             state.was = self._painted(state, state.start)
-            state.whole = [_seen(aim.clip, state.was, WHOLE) for aim in state.aims]
+            state.whole = [seen(aim.clip, state.was) for aim in state.aims]
         if state.identity is not None:
             state.known = Identity(state.identity, state.was)
         state.leaves = [t.clone().requires_grad_(True) for t in state.start]
@@ -275,43 +274,33 @@ class LatentOptimization(Edit[Params, State]):
         rows = zip(leaves, generator.styles(w + near), generator.styles(w), strict=True)
         return [leaf + beside - own for leaf, beside, own in rows]
 
-    def _leap(self, state: State) -> None:
-        """Begin where the words are nearest, of the start and places on lines through it: down the
-        slope there, and down those at pictures like it; uphill as well, for what is behind a
-        hill."""
-        generator, params, start = state.portrait.generator, state.params, state.start
-        chance = random_of(params.seed, -1)
-        aside = torch.zeros_like(state.portrait.w)
-        if params.leap > 1:
-            like = generator.random(params.leap - 1, chance, LIKENESS) - generator.w_avg
-            aside = torch.cat([aside, like])
-        crowd = generator.random(CROWD, chance)
-        rows = [crowd] if params.space != STYLES else generator.styles(crowd)
-        spread = torch.stack([row.var(0).sum() for row in rows]).sum().sqrt()
-        best, least = start, float(self._away(state, start))
-        for beside in aside.split(1):
-            (far,) = self._far(state, self._painted(state, state.leaves, beside), ())
-            slopes = self._slopes(state, torch.autograd.grad(far, state.leaves))
-            steep = torch.stack([slope.square().sum() for slope in slopes]).sum().sqrt()
-            off = torch.linspace(-FARTHEST, FARTHEST, PLACES).to(steep)[:, None]
-            off = off * spread / steep.clamp_min(TINY)
-            line = [(a.flatten(1) - off * b.flatten(1)).view(-1, *a.shape[1:])
-                    for a, b in zip(start, slopes, strict=True)]  # fmt: skip
-            away = self._away(state, line)
-            if float(away.min()) < least:
-                least, at = float(away.min()), int(away.argmin())
-                best = [places[at : at + 1] for places in line]
-        with torch.no_grad():
-            for leaf, place in zip(state.leaves, best, strict=True):
-                leaf.copy_(place)
-
     @torch.no_grad()
-    def _away(self, state: State, places: Sequence[Tensor]) -> Tensor:
-        """(B,) how far from the words each of some places is, given as leaves with B rows."""
-        at_once = max(1, CROWD_PX // state.portrait.generator.config.size**2)
-        some = zip(*(rows.split(at_once) for rows in places), strict=True)
-        each = [self._far(state, self._painted(state, rows), state.ways) for rows in some]
-        return torch.cat(each)
+    def _leap(self, state: State) -> None:
+        """Begin where the words are nearest, of places on a line through the start: the line along
+        which the generator's own pictures come nearer to them."""
+        generator, params = state.portrait.generator, state.params
+        codes, along = self._along(state)
+        crowd = [codes] if params.space != STYLES else generator.styles(codes)
+        slopes = self._slopes(state, [slope(rows, along)[None] for rows in crowd])
+        off = torch.linspace(BACK, FARTHEST, PLACES).to(along) * along.std(correction=0)
+        line = [a + off.view(-1, *[1] * (b.ndim - 1)) * b
+                for a, b in zip(state.start, slopes, strict=True)]  # fmt: skip
+        at_once = max(1, AT_ONCE_PX // generator.config.size**2)
+        some = zip(*(places.split(at_once) for places in line), strict=True)
+        away = [self._far(state, self._painted(state, places), state.ways) for places in some]
+        best = int(torch.cat(away).argmin())
+        for leaf, places in zip(state.leaves, line, strict=True):
+            leaf.copy_(places[best : best + 1])
+
+    def _along(self, state: State) -> tuple[Tensor, Tensor]:
+        """(N, L, w_dim), codes of the generator's own pictures, and (N,), how far along the words'
+        change each lies, or else how near to the prompt."""
+        along: Tensor | float = 0.0
+        for k, aim in enumerate(state.aims):
+            codes, eyes = crowd(state.portrait.generator, aim.clip, state.params.leap)
+            words = state.ways[k] if state.ways else aim.texts.T @ aim.weights
+            along = along + aim.share * (eyes @ words)
+        return codes, torch.as_tensor(along)
 
     def _painted(
         self, state: State, leaves: Sequence[Tensor], near: Tensor | None = None
@@ -348,16 +337,16 @@ class LatentOptimization(Edit[Params, State]):
         """(B,) 1 less the cosine between each picture, or cutouts of it, and the prompt; besides,
         given the words' change, as much between it and the picture's change from the start."""
         assert state.was is not None  # noqa: S101
-        maps = WHOLE
+        maps = None
         if state.params.views > 1:
             chance = random_of(state.params.seed, state.step)
-            maps = torch.cat([maps, random_maps(state.params.views - 1, chance)])
+            maps = torch.cat([fixed_maps(1), random_maps(state.params.views - 1, chance)])
         far = after.new_zeros(len(after))
         for k, aim in enumerate(state.aims):
-            now = _seen(aim.clip, after, maps)
+            now = seen(aim.clip, after, maps)
             words = 1 - now @ aim.texts.T @ aim.weights
             if ways:
-                was = state.whole[k] if maps is WHOLE else _seen(aim.clip, state.was, maps)
+                was = state.whole[k] if maps is None else seen(aim.clip, state.was, maps)
                 words = words + astray(was.repeat(len(after), 1), now, ways[k])
             far = far + aim.share * words.view(len(after), -1).mean(1)
         return far
@@ -376,8 +365,8 @@ class LatentOptimization(Edit[Params, State]):
         state.adam.zero_grad()
         loss.backward()
         slopes = self._slopes(state, [g for leaf in state.leaves if (g := leaf.grad) is not None])
-        for leaf, slope in zip(state.leaves, slopes, strict=True):
-            leaf.grad = slope
+        for leaf, down in zip(state.leaves, slopes, strict=True):
+            leaf.grad = down
         with torch.no_grad():
             for before, leaf in zip(state.before, state.leaves, strict=True):
                 before.copy_(leaf)
@@ -393,13 +382,6 @@ class LatentOptimization(Edit[Params, State]):
             rows = zip(layers, gradients, strict=True)
             return [torch.zeros_like(g) if layer.is_rgb else g for layer, g in rows]
         return list(gradients)
-
-
-def _seen(clip: Clip, pictures: Tensor, maps: Tensor) -> Tensor:
-    """(B·V, D) unit vectors of (B, 3, S, S) in about [-1, 1], each in all of (V, 3, 3) maps."""
-    each = maps.to(pictures).repeat(len(pictures), 1, 1)
-    shown = ((pictures + 1) / 2).repeat_interleave(len(maps), 0)
-    return clip.encode_image(cutouts(shown, each, clip.size_px, pictures.new_ones(3)))
 
 
 def _words(params: Params) -> tuple[str, str, float]:

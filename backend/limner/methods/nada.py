@@ -22,9 +22,10 @@ from torch import Tensor
 from torchvision.utils import make_grid  # type: ignore[import-untyped]
 
 from limner.losses import domain
-from limner.losses.cutouts import cutouts, fixed_maps, random_maps
-from limner.losses.words import Wish, check_wishes, strange_words
+from limner.losses.cutouts import fixed_maps, random_maps
+from limner.losses.words import Wish, check_wishes, seen, strange_words
 from limner.methods.base import STYLES, Inputs, Models, Preview, Result
+from limner.methods.crowd import crowd, slope
 from limner.methods.editing import Portrait
 from limner.methods.params import (
     Adjustable,
@@ -49,7 +50,7 @@ SOURCE = "a picture"
 SAMPLES = "samples.png"
 CELL_PX = 256  # a sample is shown no larger
 TRUNCATION = 0.7  # of the samples that are shown
-GENERATED = 16  # pictures that stand for the source where style pictures say what is aimed at
+GENERATED = 64  # pictures that stand for the source where style pictures say what is aimed at
 PATCH = 0.5  # a patch's side, in sides of the picture
 
 
@@ -92,7 +93,13 @@ class Params:
     as_published: Annotated[
         bool, Help("choose layers as the authors' code does, one beside those that it found")
     ] = False
-    phase: Annotated[str, Choice(tuple(PHASES)), Help("which layers learn at all")] = "usual"
+    phase: Annotated[
+        str, Choice(tuple(PHASES)), Help("what learns at all; affine: only how codes are read")
+    ] = "usual"
+    leap: Annotated[
+        int, Range(0, 4096),
+        Help("how many of its own pictures say where the domain lies, to begin there"),
+    ] = 0  # fmt: skip
     direction: Annotated[
         float, Range(0, 100), Adjustable(), Help("how strongly pictures move as the words do")
     ] = 1.0  # fmt: skip
@@ -151,19 +158,10 @@ class Eye:
     parts: Tensor
     texture: Tensor | None
 
-    @property
-    def has_seen(self) -> bool:
-        """Whether way and distance are those to style pictures."""
-        return self.texture is not None
-
-    def sees(self, pictures: Tensor, views: Tensor | None = None) -> Tensor:
-        """(B·V, D) unit vectors of (B, 3, S, S) in about [-1, 1], of each picture whole or in each
-        of (V, 3, 3) views."""
-        maps = fixed_maps(1) if views is None else views
-        each = maps.to(pictures).repeat(len(pictures), 1, 1)
-        shown = ((pictures + 1) / 2).repeat_interleave(len(maps), 0)
-        shown = cutouts(shown, each, self.clip.size_px)
-        return F.normalize(self.clip.encode_image(shown), dim=-1)
+    def goes(self, reach: float) -> float:
+        """How far pictures should move: all the way to style pictures, or a part of that between
+        words."""
+        return self.far if self.texture is not None else reach * self.far
 
 
 @dataclass(slots=True)
@@ -241,18 +239,20 @@ class Nada:
         """One step of the generator; and one that brings the artist's picture into it, while any
         is left."""
         state.params = params
+        if params.leap and not state.step:
+            self._leap(state)
         left = (params.steps - state.step) / max(1.0, params.steps * params.cooldown)
         state.adaptation.settings = _settings(params, min(1.0, max(0.0, left)))
-        seen: dict[str, Tensor] = {}
+        told: dict[str, Tensor] = {}
 
         def loss(before: Tensor, after: Tensor) -> Tensor:
             terms = self._terms(state, before, after)
-            seen.update({name: value.detach() for name, value in terms.items()})
+            told.update({name: value.detach() for name, value in terms.items()})
             return torch.stack([getattr(params, name) * v for name, v in terms.items()]).sum()
 
         def aim(after: Tensor) -> Tensor:
             shares = sum(e.share for e in state.eyes)
-            terms = [e.share * domain.whole(e.sees(after), e.target) for e in state.eyes]
+            terms = [e.share * domain.whole(seen(e.clip, after), e.target) for e in state.eyes]
             return torch.stack(terms).sum() / shares
 
         total = state.adaptation.advance(loss, aim)
@@ -263,7 +263,7 @@ class Nada:
         state.step += 1
         if state.portrait is not None and not state.portrait.is_ready:
             state.portrait.advance()
-        return self._preview(state, {"loss": total, **seen})
+        return self._preview(state, {"loss": total, **told})
 
     def show(self, state: State, params: Params) -> Preview:
         """The sheet with these settings, without a step."""
@@ -319,19 +319,19 @@ class Nada:
         """The losses that count for something, by the name of their weight, each ()."""
         params, shares = state.params, sum(e.share for e in state.eyes)
         out: dict[str, Tensor] = {}
-        views = fixed_maps(1)
+        views = None
         if params.views > 1:
-            views = torch.cat([views, random_maps(params.views - 1, state.adaptation.chance)])
+            more = random_maps(params.views - 1, state.adaptation.chance)
+            views = torch.cat([fixed_maps(1), more])
         for eye in state.eyes:
             with torch.no_grad():
-                was = eye.sees(before, views)
-            now = eye.sees(after, views)
+                was = seen(eye.clip, before, views)
+            now = seen(eye.clip, after, views)
             terms = {}
             if params.direction:
                 terms["direction"] = domain.directional(was, now, eye.way)
             if params.distance:
-                reach = 1.0 if eye.has_seen else params.reach
-                terms["distance"] = domain.reached(was, now, reach * eye.far * eye.way)
+                terms["distance"] = domain.reached(was, now, eye.goes(params.reach) * eye.way)
             if params.whole:
                 terms["whole"] = domain.whole(now, eye.target)
             if params.manifold:
@@ -353,8 +353,20 @@ class Nada:
         side = max(1, round(PATCH * size))
         corner = torch.randint(size - side + 1, (1, 2), generator=state.adaptation.chance)
         with torch.no_grad():
-            was = eye.sees(domain.cropped(before, corner, side))
-        return domain.patches(was, eye.sees(domain.cropped(after, corner, side)), eye.parts)
+            was = seen(eye.clip, domain.cropped(before, corner, side))
+        return domain.patches(was, seen(eye.clip, domain.cropped(after, corner, side)), eye.parts)
+
+    @torch.no_grad()
+    def _leap(self, state: State) -> None:
+        """Begin where the codes of the generator's own pictures say that the domain lies: it may
+        know something of it."""
+        params, before = state.params, state.adaptation.frozen
+        along: Tensor | float = 0.0
+        for eye in state.eyes:
+            codes, eyes = crowd(before, eye.clip, params.leap)
+            share = eye.share / sum(e.share for e in state.eyes)
+            along = along + share / eye.goes(params.reach) * (eyes @ eye.way)
+        state.adaptation.leap(slope(codes, torch.as_tensor(along)))
 
     def _latents(self, params: Params, own: Portrait, device: torch.device) -> Tensor | None:
         if not params.latents:
@@ -396,7 +408,7 @@ class Nada:
         if not state.eyes:
             return 0.0
         painted = self.painter(state)(state.codes)
-        near = [e.share * float((e.sees(painted) @ e.target).mean()) for e in state.eyes]
+        near = [e.share * float((seen(e.clip, painted) @ e.target).mean()) for e in state.eyes]
         return sum(near) / sum(e.share for e in state.eyes)
 
 
@@ -447,9 +459,9 @@ def _eye(
               float(change.norm()), parts, None)  # fmt: skip
     if not styles:
         return eye
-    liked = torch.cat([eye.sees(style[None].to(texts) * 2 - 1) for style in styles])
+    liked = torch.cat([seen(eye.clip, style[None].to(texts) * 2 - 1) for style in styles])
     some = generator.random(GENERATED, params.seed, params.truncation) if codes is None else codes
-    own = eye.sees(generator(some[:GENERATED]))
+    own = torch.cat([seen(eye.clip, generator(w)) for w in some[:GENERATED].split(params.batch)])
     change = domain.change_of_pictures(own, liked)
     return replace(eye, way=F.normalize(change, dim=0), far=float(change.norm()),
                    texture=liked.mean(0))  # fmt: skip

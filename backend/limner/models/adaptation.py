@@ -15,12 +15,14 @@ import torch
 from torch import Tensor, nn
 
 from limner.models.stylegan2 import Generator, mix
+from limner.models.stylegan2.generator import Linear
 
 RATE, BETAS = 0.0016, (0.0, 0.99**0.8)  # the authors' 0.002, and Adam's 0 and 0.99, times 4 / 5
 LAYER_RATE = 0.01  # of the descent that shows which layers matter
 # The convolutions that learn, by their number; None for all, and "all" for the colours too (the
-# authors' `get_training_layers`, which counts from the second). The mapping network never learns:
-# the codes are the first copy's.
+# authors' `get_training_layers`, which counts from the second). "affine": of all and the colours,
+# only what reads the codes, which goes far towards domains that are near (Alanov et al. 2023, arXiv
+# 2212.10229). The mapping network never learns: the codes are the first copy's.
 PHASES: dict[str, range | None] = {
     "usual": None,
     "texture": range(3, 11),
@@ -28,6 +30,7 @@ PHASES: dict[str, range | None] = {
     "shape expanded": range(1, 4),
     "no fine": range(1, 11),
     "all": None,
+    "affine": None,
 }
 
 Loss = Callable[[Tensor, Tensor], Tensor]  # (B, 3, S, S) before and after to ()
@@ -106,6 +109,15 @@ class Adaptation:
         self.learned.requires_grad_(False)
         return value.detach()
 
+    def leap(self, shift: Tensor) -> None:
+        """Let the learned copy paint codes as it painted those further on by (L, w_dim)."""
+        with torch.no_grad():
+            for place in self.learned.config.style_layers:
+                style = self.learned.get_submodule(f"blocks.{place.name}.style")
+                assert isinstance(style, Linear)  # noqa: S101
+                moved = style.weight @ shift[place.latent]
+                style.bias.add_(moved, alpha=style.gain / style.rate)
+
     def _codes(self, count: int) -> Tensor:
         """(B, L, w_dim) to learn on, some of them mixed."""
         s = self.settings
@@ -164,6 +176,11 @@ class Adaptation:
     def _open(self, chosen: Sequence[str]) -> None:
         """Let those layers learn; and what the phase opens besides, if all do."""
         self.learned.requires_grad_(False)
+        if self.settings.phase == "affine":
+            names = [place.name for place in self.learned.config.style_layers]
+            for name in chosen if self.settings.layers else names:
+                self.learned.get_submodule(f"blocks.{name}.style").requires_grad_(True)
+            return
         for name in chosen:
             self.learned.get_submodule(f"blocks.{name}").requires_grad_(True)
         if self.settings.layers:

@@ -16,9 +16,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from limner.losses.cutouts import cutouts, fixed_maps
 from limner.losses.domain import directional
-from limner.losses.words import set_apart
+from limner.losses.words import seen, set_apart
 from limner.methods.base import random_of
 from limner.models.arcface import ArcFace
 from limner.models.clip import Clip
@@ -141,17 +140,12 @@ class Trainer:
 
     def _far(self, before: Tensor, after: Tensor) -> Tensor:
         """() how far the edited pictures are from the words."""
-        seen = self._seen(after)
+        now = seen(self.clip, after)
         if not self.settings.neutral:
-            return 1 - (seen @ self._text).mean()
+            return 1 - (now @ self._text).mean()
         with torch.no_grad():
-            was = self._seen(before)
-        return directional(was, seen, self._text)
-
-    def _seen(self, pictures: Tensor) -> Tensor:
-        """(B, D) unit vectors of (B, 3, S, S) in [-1, 1]."""
-        whole = fixed_maps(1).to(pictures).expand(len(pictures), -1, -1)
-        return self.clip.encode_image(cutouts((pictures + 1) / 2, whole, self.clip.size_px))
+            was = seen(self.clip, before)
+        return directional(was, now, self._text)
 
     def export(self) -> Path:
         """The averaged mapper."""
