@@ -160,7 +160,8 @@ def adapt(
     ways: Annotated[
         list[str] | None,
         typer.Option(
-            "--way", help="direction | adaptive layers | global | three pictures; may be repeated"
+            "--way",
+            help="direction | from nothing | adaptive layers | global | three pictures; repeatable",
         ),
     ] = None,
     setting: Annotated[

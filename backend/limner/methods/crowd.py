@@ -1,8 +1,8 @@
 """What a generator's own pictures say of where words lie.
 
-Where a CLIP finds them further along the words, their codes lie further along a line: so a way
-through the codes is found that stays among those that the generator knows, without any slope being
-followed (as Shen et al. 2020, arXiv 1907.10786, find one from pictures that people have labelled).
+Where a CLIP finds them further along the words, their codes lie elsewhere: so a way through the
+codes is found that stays among those that the generator knows, without any slope being followed (as
+Shen et al. 2020, arXiv 1907.10786, find one from pictures that people have labelled).
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from limner.models.stylegan2 import Generator
 
 SEED = 5
 AT_ONCE_PX = 2**18  # that are painted at a time
+SHARES = (1 / 32, 1 / 16, 1 / 8, 1 / 4, 1 / 2)  # of them that are furthest along
 
 _SEEN: WeakKeyDictionary[Generator, dict[tuple[str, int], Tensor]] = WeakKeyDictionary()
 
@@ -47,3 +48,16 @@ def slope(codes: Tensor, along: Tensor) -> Tensor:
     off = along - along.mean()
     moved: Tensor = torch.tensordot(off, codes - codes.mean(0), 1)
     return moved.div_(off.square().sum().clamp_min(1e-12))
+
+
+def toward(codes: Tensor, along: Tensor) -> Tensor:
+    """(W, ...), ways from the mean of all codes to that of those furthest along something, for each
+    of `SHARES`: how rare it is, nobody knows.
+
+    Args:
+        codes: (N, ...).
+        along: (N,).
+    """
+    order = along.argsort(descending=True)
+    best = [codes[order[: max(1, round(share * len(codes)))]].mean(0) for share in SHARES]
+    return torch.stack(best) - codes.mean(0)

@@ -14,9 +14,8 @@ then stays as it was.
 What moves one picture to a text need not mean anything to an eye. So `others` like it can be asked
 to come there with it, by the same step: a step that brings them all is an edit. It can be asked to
 be `sparse`: numbers of the code that need not change then do not. And words may lie behind a hill,
-and beside it a hollow that only the model knows. The generator's own pictures tell the way: where
-they lie further along the words, their codes lie further along a line, and a search can begin with
-a `leap` to the best place on it (our own, all three).
+and beside it a hollow that only the model knows. The generator's own pictures tell the way: a
+search can begin with a `leap` towards those that lie furthest along the words (our own, all three).
 
 In the authors' code the rate of the first step is 0 and the picture is the one before the last
 step; here only if asked for (`as_published`).
@@ -37,7 +36,7 @@ from limner.losses.identity import Identity
 from limner.losses.words import Target, Wish, check_wishes, seen, targets
 from limner.methods import editing
 from limner.methods.base import Models, Preview, adam_state, random_of, restore_adam
-from limner.methods.crowd import AT_ONCE_PX, crowd, slope
+from limner.methods.crowd import AT_ONCE_PX, crowd, toward
 from limner.methods.editing import Edit, Portrait, of_generator
 from limner.methods.params import Adjustable, Choice, Essential, Help, Memory, Range
 from limner.models import arcface
@@ -48,8 +47,7 @@ from limner_wire.errors import ErrorCode, LimnerError
 
 W_PLUS, W, STYLES = "w+", "w", "styles"
 LIKENESS = 0.5  # how far from the picture others lie, in deviations of W
-# A leap's places: from a deviation of what the generator paints against the words to six with them.
-BACK, FARTHEST, PLACES = -1.0, 6.0, 29
+FARTHEST, PLACES = 4.0, 21  # of a leap, in parts of each way; on each
 
 
 @dataclass(frozen=True, slots=True)
@@ -276,20 +274,20 @@ class LatentOptimization(Edit[Params, State]):
 
     @torch.no_grad()
     def _leap(self, state: State) -> None:
-        """Begin where the words are nearest, of places on a line through the start: the line along
-        which the generator's own pictures come nearer to them."""
+        """Begin where the words are nearest, of the start and places on lines through it: towards
+        those of the generator's own pictures that are furthest along the words, and beyond."""
         generator, params = state.portrait.generator, state.params
         codes, along = self._along(state)
         crowd = [codes] if params.space != STYLES else generator.styles(codes)
-        slopes = self._slopes(state, [slope(rows, along)[None] for rows in crowd])
-        off = torch.linspace(BACK, FARTHEST, PLACES).to(along) * along.std(correction=0)
-        line = [a + off.view(-1, *[1] * (b.ndim - 1)) * b
-                for a, b in zip(state.start, slopes, strict=True)]  # fmt: skip
+        ways = self._slopes(state, [toward(rows, along) for rows in crowd])
+        off = torch.linspace(0, FARTHEST, PLACES).to(along)
+        lines = [a + torch.tensordot(off, b, 0).flatten(0, 1)
+                 for a, b in zip(state.start, ways, strict=True)]  # fmt: skip
         at_once = max(1, AT_ONCE_PX // generator.config.size**2)
-        some = zip(*(places.split(at_once) for places in line), strict=True)
+        some = zip(*(places.split(at_once) for places in lines), strict=True)
         away = [self._far(state, self._painted(state, places), state.ways) for places in some]
         best = int(torch.cat(away).argmin())
-        for leaf, places in zip(state.leaves, line, strict=True):
+        for leaf, places in zip(state.leaves, lines, strict=True):
             leaf.copy_(places[best : best + 1])
 
     def _along(self, state: State) -> tuple[Tensor, Tensor]:

@@ -46,6 +46,7 @@ LATENTS, COUNT = "flat-portraits", 200  # the starter's codes to learn on; what 
 PICTURES = "three pictures"
 WAYS: dict[str, dict[str, Any]] = {
     "direction": {},
+    "from nothing": {"leap": 0, "phase": "usual", "rate": 0.015},
     "adaptive layers": {"layers": 4},
     "global": {"direction": 0.0, "distance": 0.0, "whole": 1.0},
     PICTURES: {},
