@@ -110,13 +110,15 @@ class Adaptation:
         return value.detach()
 
     def leap(self, shift: Tensor) -> None:
-        """Let the learned copy paint codes as it painted those further on by (L, w_dim)."""
+        """Let the learned copy paint codes as the frozen one paints those further on by (L, w_dim);
+        again if it is asked again."""
         with torch.no_grad():
             for place in self.learned.config.style_layers:
-                style = self.learned.get_submodule(f"blocks.{place.name}.style")
-                assert isinstance(style, Linear)  # noqa: S101
-                moved = style.weight @ shift[place.latent]
-                style.bias.add_(moved, alpha=style.gain / style.rate)
+                name = f"blocks.{place.name}.style"
+                was, style = self.frozen.get_submodule(name), self.learned.get_submodule(name)
+                assert isinstance(was, Linear) and isinstance(style, Linear)  # noqa: S101
+                moved = was.weight @ shift[place.latent]
+                style.bias.copy_(torch.add(was.bias, moved, alpha=was.gain / was.rate))
 
     def _codes(self, count: int) -> Tensor:
         """(B, L, w_dim) to learn on, some of them mixed."""
