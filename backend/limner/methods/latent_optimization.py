@@ -295,7 +295,7 @@ class LatentOptimization(Edit[Params, State]):
         change each lies, or else how near to the prompt."""
         along: Tensor | float = 0.0
         for k, aim in enumerate(state.aims):
-            codes, eyes = crowd(state.portrait.generator, aim.clip, state.params.leap)
+            codes, eyes = crowd(state.portrait.given, aim.clip, state.params.leap)
             words = state.ways[k] if state.ways else aim.texts.T @ aim.weights
             along = along + aim.share * (eyes @ words)
         return codes, torch.as_tensor(along)

@@ -104,6 +104,7 @@ class Run:
                 kept.setdefault(int(index), {})[entry] = value
             groups = optimizer.state_dict()["param_groups"]
             optimizer.load_state_dict({"state": kept, "param_groups": groups})
+            _laid_out(optimizer)
         return True
 
 
@@ -148,6 +149,14 @@ def course(step: int, steps: int, warmup: int, cooldown: float) -> float:
 def set_rate(optimizer: Optimizer, rate: float) -> None:
     for group in optimizer.param_groups:
         group["lr"] = rate
+
+
+def _laid_out(optimizer: Optimizer) -> None:
+    """Let moments lie in memory as their parameters do: fused optimisers walk both alike."""
+    for parameter, state in optimizer.state.items():
+        for name, value in state.items():
+            if value.shape == parameter.shape:
+                state[name] = torch.empty_like(parameter).copy_(value)
 
 
 def _part(tensors: Mapping[str, Tensor], name: str) -> dict[str, Tensor]:
