@@ -10,7 +10,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from limner.methods.base import random_of
+from limner.chance import random_of
 from limner.models import arcface, encoders
 from limner.models.networks import at
 from limner.training import attribute_judge, encoder, identity

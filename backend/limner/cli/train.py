@@ -1,6 +1,7 @@
 """`limner train`: the starter models' own training, on their corpus or on pictures of yours.
 
-The portraits' networks are trained by `cli.train_portraits`, what edits need by `cli.train_edits`.
+The portraits' networks are trained by `cli.train_portraits`, what edits need by `cli.train_edits`,
+unCLIP by `cli.train_unclip`.
 """
 
 from __future__ import annotations
@@ -12,13 +13,14 @@ from typing import Annotated
 import torch
 import typer
 
-from limner.cli import train_edits, train_portraits
+from limner.cli import train_edits, train_portraits, train_unclip, train_upsampler
 from limner.models.catalog import at, find
 from limner.models.clip import Clip
 from limner.models.device import best_device
 from limner_wire.errors import ErrorCode, LimnerError
 
 CORPUS = Path(".cache/corpus")
+HELD_OUT = 1000  # compositions that nothing is trained on
 JUDGE = Path(__file__).parent.parent / "starter" / "judge"
 
 
@@ -29,6 +31,8 @@ def register(app: typer.Typer, name: str) -> None:
     group.command("clip")(clip)
     train_portraits.register(group)
     train_edits.register(group)
+    train_unclip.register(group)
+    train_upsampler.register(group)
     app.add_typer(group, name=name, help="Train the starter models on pictures of your own.")
 
 
@@ -43,10 +47,13 @@ def corpus(
     scenes: Annotated[int, typer.Option("--scenes", help="generated pictures of shapes")] = 2000,
     redrawn: Annotated[int, typer.Option("--redrawn", help="icons re-drawn as strokes")] = 3000,
     portraits: Annotated[int, typer.Option("--portraits", help="painted portraits")] = 4000,
+    composed: Annotated[
+        int, typer.Option("--compositions", help="icons and shapes in colours and places")
+    ] = 24_000,
     seed: Annotated[int, typer.Option("--seed")] = 0,
 ) -> None:
     """Render and pack a training corpus: from icon sets, or from a folder of captioned pictures."""
-    from limner.training import folders
+    from limner.training import compositions, folders
     from limner.training import icons as icon_sets
     from limner.training import scenes as generated
     from limner.training.portraits import corpus as painted
@@ -63,6 +70,8 @@ def corpus(
             "scenes": generated.scenes(scenes, seed),
             "redrawn": generated.redrawn(made, redrawn, seed),
             "portraits": painted.portraits(portraits, seed),
+            "compositions": compositions.compositions(made, composed, seed),
+            "held-out": compositions.compositions(made, HELD_OUT, seed, held_out=True),
         }
     for name, part in packed.items():
         part.save(out / name)
@@ -82,7 +91,9 @@ def clip(
     attack: Annotated[
         float, typer.Option("--attack", help="L2 length of the adversarial step; 0 for none")
     ] = 1.25,
-    tower: Annotated[str, typer.Option("--tower", help="starter | judge | portraits")] = "starter",
+    tower: Annotated[
+        str, typer.Option("--tower", help="starter | judge | portraits | scenes | scenes-judge")
+    ] = "starter",
     seed: Annotated[int, typer.Option("--seed")] = 0,
     start: Annotated[
         str | None, typer.Option("--start", help="a model to begin from: starter, or a folder")

@@ -24,6 +24,7 @@ S = TypeVar("S")
 
 WHITE = (1.0, 1.0, 1.0)
 STYLES = ("style", "style2", "style3")  # the roles of `Inputs.styles`, in their order
+OTHERS = ("other", "other2", "other3")  # and of `Inputs.others`
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,7 @@ class Inputs:
         mask: (H, W) in [0, 1]; where it is 0 the background stays as it is.
         styles: pictures (3, h, w) in [0, 1] of any sizes, whose look is wanted.
         latent: (L, w_dim), a generator's code of the picture, where that is known.
+        others: pictures as `styles`, that are wanted beside the one to edit.
     """
 
     size: tuple[int, int]
@@ -47,6 +49,7 @@ class Inputs:
     mask: Tensor | None = None
     styles: tuple[Tensor, ...] = ()
     latent: Tensor | None = None
+    others: tuple[Tensor, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +127,7 @@ class Method(Protocol[P, S]):
     title: ClassVar[str]  # for people, two or three words
     about: ClassVar[str]  # for people, one line
     params: ClassVar[type[Any]]
-    inputs: ClassVar[tuple[str, ...]]  # of "picture", "over", "init", "mask", `STYLES`
+    inputs: ClassVar[tuple[str, ...]]  # of "picture", "over", "init", "mask", `STYLES`, `OTHERS`
     needs: ClassVar[tuple[str, ...]]  # and which of those it can't do without
     needs_models: ClassVar[bool]
 
@@ -173,11 +176,6 @@ class Interactive(Protocol):
             LimnerError: BAD_INPUT if there is none.
         """
         ...
-
-
-def random_of(seed: int, step: int) -> torch.Generator:
-    """What a step draws from: random numbers on the CPU, the same on every machine."""
-    return torch.Generator().manual_seed((seed * 1_000_003 + step) % 2**63)
 
 
 def adam_state(adam: torch.optim.Optimizer) -> dict[str, Tensor]:

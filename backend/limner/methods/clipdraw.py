@@ -19,6 +19,7 @@ from typing import Annotated, ClassVar, NamedTuple
 import torch
 from torch import Tensor
 
+from limner.chance import random_of
 from limner.losses.cutouts import fixed_maps, random_maps
 from limner.losses.words import (
     Target,
@@ -29,7 +30,7 @@ from limner.losses.words import (
     strange_words,
     targets,
 )
-from limner.methods.base import Inputs, Models, Preview, Result, random_of
+from limner.methods.base import Inputs, Models, Preview, Result
 from limner.methods.begin import FIRST_WIDTH_PX, random_strokes
 from limner.methods.canvas import Canvas, prepare
 from limner.methods.params import (

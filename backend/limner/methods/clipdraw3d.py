@@ -20,9 +20,10 @@ from typing import Annotated, ClassVar
 import torch
 from torch import Tensor
 
+from limner.chance import random_of
 from limner.losses.cutouts import fixed_maps, random_maps
 from limner.losses.words import Target, Wish, check_wishes, nearness_each, strange_words, targets
-from limner.methods.base import Inputs, Models, Preview, Result, random_of
+from limner.methods.base import Inputs, Models, Preview, Result
 from limner.methods.begin import COLUMN, FIRST_WIDTH_PX, random_strokes_in_space
 from limner.methods.canvas import Canvas, prepare
 from limner.methods.clipdraw import read_palette

@@ -85,7 +85,7 @@ class Portrait:
         *, align: bool = False,
     ) -> None:  # fmt: skip
         self.network = find("generator", name or None)
-        self._given = given = _generator(self.network.folder, device)
+        self.given = given = _generator(self.network.folder, device)
         start = None if inputs.latent is None else _latent(inputs.latent, given)
         self.has_picture = inputs.picture is not None
         self.patch = _patch(inputs, device, align=align)
@@ -102,11 +102,11 @@ class Portrait:
 
     def _guessed(self) -> Tensor | None:
         """The encoder's word for it; None if there is none."""
-        config = self._given.config
+        config = self.given.config
         for found in belonging("encoder", self.network.name):
             told = (found.config.get("latents"), found.config.get("w_dim"))
             if told == (config.latents, config.w_dim):
-                encoder = encoders.load(found.name, self._given.w_avg.device)
+                encoder = encoders.load(found.name, self.given.w_avg.device)
                 with torch.no_grad():
                     return encoder.encode(self.patch.cut(config.size))
         return None
@@ -118,7 +118,7 @@ class Portrait:
     @property
     def generator(self) -> Generator:
         """The one that was given, or what it was taught."""
-        return self._given if self._tuning is None else self._tuning.generator
+        return self.given if self._tuning is None else self._tuning.generator
 
     @property
     def is_ready(self) -> bool:
@@ -379,10 +379,14 @@ def _latent(given: Tensor, generator: Generator) -> Tensor:
 
 def own_clips(method: Method[Any, Any], settings: Mapping[str, Any]) -> tuple[str, ...]:
     """The CLIPs that read for a method where none is named: the one that was trained on its
-    generator's pictures, if there is one; else none, for the best on the machine."""
-    if "generator" not in method.params.__dataclass_fields__:
-        return ()
-    return readers(find("generator", settings.get("generator") or None).name)
+    generator's pictures, or that its decoder paints from; else none, for the best on the machine.
+    """
+    has = method.params.__dataclass_fields__
+    if "decoder" in has:
+        return (str(find("decoder", settings.get("decoder") or None).config.get("clip")),)
+    if "generator" in has:
+        return readers(find("generator", settings.get("generator") or None).name)
+    return ()
 
 
 def of_generator(kind: str, portrait: Portrait) -> list[Network]:

@@ -30,12 +30,13 @@ from typing import Annotated, ClassVar
 import torch
 from torch import Tensor
 
+from limner.chance import random_of
 from limner.losses.cutouts import fixed_maps, random_maps
 from limner.losses.domain import astray
 from limner.losses.identity import Identity
 from limner.losses.words import Target, Wish, check_wishes, seen, targets
 from limner.methods import editing
-from limner.methods.base import Models, Preview, adam_state, random_of, restore_adam
+from limner.methods.base import Models, Preview, adam_state, restore_adam
 from limner.methods.crowd import AT_ONCE_PX, crowd, toward
 from limner.methods.editing import Edit, Portrait, of_generator
 from limner.methods.params import Adjustable, Choice, Essential, Help, Memory, Range

@@ -26,8 +26,9 @@ from typing import Annotated, ClassVar
 import torch
 from torch import Tensor
 
+from limner.chance import random_of
 from limner.methods import clipdraw
-from limner.methods.base import STYLES, Inputs, Models, Preview, Result, random_of
+from limner.methods.base import STYLES, Inputs, Models, Preview, Result
 from limner.methods.canvas import DETAIL, Canvas, prepare
 from limner.methods.clipdraw import ClipDraw
 from limner.methods.eye import GRAM, STROTSS, Eye, weighed

@@ -13,9 +13,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from limner.chance import random_of
 from limner.losses.hypercolumns import columns, drawing_places
 from limner.losses.style import arrangement_gap
-from limner.methods.base import random_of
 from limner.methods.eye import Eye
 
 STEPS = 200

@@ -23,6 +23,7 @@ STARTER = "starter"
 STARTER_FOLDER = Path(__file__).parent.parent / "starter" / "clip"
 PORTRAITS = "portraits-64"  # the starter's generator
 PORTRAITS_CLIP = "portraits-clip"  # reads its pictures
+SCENES_CLIP = "scenes-clip"  # what the starter's unCLIP paints from
 CONFIG = "open_clip_config.json"
 WORDS = "vocabulary.json"
 WEIGHTS = ("model.safetensors", "open_clip_model.safetensors", "open_clip_pytorch_model.bin")
@@ -83,8 +84,8 @@ class Installed:
     @property
     def draws(self) -> int:
         """How well it draws, 0 to 9; a model that nobody has judged stands above the starter, one
-        that has seen a generator's pictures alone below it."""
-        if self.generator:
+        whose gradients are for a generator or for nothing (its card says so) below it."""
+        if self.generator or self.card.get("draws") == 0:
             return 0
         known = {p.name: p.draws for p in PUBLISHED} | {STARTER: STARTER_DRAWS}
         return known.get(self.name, 2)
@@ -98,7 +99,8 @@ def models_folder() -> Path:
 
 def installed() -> list[Installed]:
     """The models on this machine, the one that draws best first."""
-    folders = {STARTER: STARTER_FOLDER, PORTRAITS_CLIP: STARTER_FOLDER.with_name(PORTRAITS_CLIP)}
+    folders = {STARTER: STARTER_FOLDER}
+    folders |= {n: STARTER_FOLDER.with_name(n) for n in (PORTRAITS_CLIP, SCENES_CLIP)}
     folders |= {p.name: f for p in PUBLISHED if (f := _cached(p)) is not None}
     if models_folder().is_dir():
         folders |= {f.name: f for f in sorted(models_folder().iterdir())}

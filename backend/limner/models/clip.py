@@ -6,6 +6,7 @@ pictures in [0, 1] at its own input size; how they are cut out of a drawing is `
 
 from __future__ import annotations
 
+import copy
 import functools
 import json
 import logging
@@ -23,6 +24,7 @@ from limner.models.loading import read_weights
 from limner_wire.errors import ErrorCode, LimnerError
 
 TOKENS, TOKEN_ROWS = "token_embedding.weight", "token_embedding.rows"
+TEXT_ENCODER, IMAGE_ENCODER = "text encoder", "image encoder"  # a published one may lack either
 
 
 @functools.cache
@@ -44,6 +46,21 @@ class Weighted:
     weight: float = 1.0
 
 
+@dataclass(frozen=True, slots=True)
+class Words:
+    """What a CLIP makes of N texts.
+
+    Attributes:
+        embedding: (N, D) unit vectors, unless they were read `unscaled`.
+        states: (N, L, W), what its text tower has at each token.
+        known: (N, L) bool, which tokens are the text's, its first and last marks with them.
+    """
+
+    embedding: Tensor
+    states: Tensor
+    known: Tensor
+
+
 class Clip:
     """A frozen CLIP.
 
@@ -52,6 +69,7 @@ class Clip:
         size_px: the side of the square pictures that it takes.
         recipe: settings that draw better with this model than the papers' constants, by
             parameter name; from the model's card.
+        lacks: `TEXT_ENCODER` or `IMAGE_ENCODER` if it came without; from the card too.
     """
 
     def __init__(self, model: Installed, device: torch.device) -> None:
@@ -70,6 +88,8 @@ class Clip:
         self.name = model.name
         self.device = device
         self.recipe = dict(model.card.get("recipe", {}))
+        self.lacks = str(model.card.get("lacks", ""))
+        self._unit = True
         self._network: nn.Module = network.to(device, memory_format=torch.channels_last).eval()
         self._network.requires_grad_(False)
         self._tokenize = library().get_tokenizer(source)
@@ -82,19 +102,74 @@ class Clip:
         words = model.folder / WORDS
         self._known = set(json.loads(words.read_text("utf-8"))) if words.is_file() else None
 
+    def unscaled(self) -> Clip:
+        """The same, but what it `read`s and `see`s keeps its length: what was published of unCLIP
+        has learned from such embeddings."""
+        out = copy.copy(self)
+        out._unit = False
+        return out
+
     @torch.no_grad()
     def encode_text(self, texts: Sequence[str]) -> Tensor:
-        """(N, D) unit vectors of N texts."""
+        """(N, D) unit vectors of N texts.
+
+        Raises:
+            LimnerError: UNKNOWN_MODEL if it has no text encoder.
+        """
+        self._need(TEXT_ENCODER)
         tokens = self._tokenize(list(texts)).to(self.device)
         out: Tensor = self._network.encode_text(tokens, normalize=True)  # type: ignore[operator]
         return out
 
+    @torch.no_grad()
+    def read(self, texts: Sequence[str]) -> Words:
+        """N texts, with what lies before their pooling.
+
+        Raises:
+            LimnerError: UNKNOWN_MODEL if it has no text encoder.
+        """
+        self._need(TEXT_ENCODER)
+        tokens = self._tokenize(list(texts)).to(self.device)
+        last = tokens.argmax(1, keepdim=True)  # the mark at the end is the highest token
+        network: Any = self._network
+        states: list[Tensor] = []
+        norm = getattr(network, "text", network).ln_final
+        hook = norm.register_forward_hook(lambda *about: states.append(about[-1]))
+        try:
+            embedding: Tensor = network.encode_text(tokens, normalize=self._unit)
+        finally:
+            hook.remove()
+        known = torch.arange(tokens.shape[1], device=self.device) <= last
+        return Words(embedding, states[0], known)
+
+    @torch.no_grad()
+    def see(self, pictures: Tensor) -> Tensor:
+        """As `encode_image`, without gradients; of their own lengths if it is `unscaled`."""
+        return self._encode_image(pictures, unit=self._unit)
+
     def encode_image(self, pictures: Tensor) -> Tensor:
-        """(B, 3, size_px, size_px) in [0, 1] to (B, D) unit vectors; differentiable."""
+        """(B, 3, size_px, size_px) in [0, 1] to (B, D) unit vectors; differentiable.
+
+        Raises:
+            LimnerError: UNKNOWN_MODEL if it has no image encoder.
+        """
+        return self._encode_image(pictures, unit=True)
+
+    def _encode_image(self, pictures: Tensor, *, unit: bool) -> Tensor:
+        self._need(IMAGE_ENCODER)
         inputs = (pictures - self._mean) / self._std
         inputs = inputs.contiguous(memory_format=torch.channels_last)
-        out: Tensor = self._network.encode_image(inputs, normalize=True)  # type: ignore[operator]
+        out: Tensor = self._network.encode_image(inputs, normalize=unit)  # type: ignore[operator]
         return out
+
+    def _need(self, what: str) -> None:
+        if self.lacks == what:
+            raise LimnerError(
+                ErrorCode.UNKNOWN_MODEL,
+                f"{self.name} came without its {what}.",
+                "Add the folder that has one under the same name: limner models add FOLDER "
+                f"--name {self.name.removesuffix('-clip')}",
+            )
 
     def maps(self, picture: Tensor, depth: int) -> list[Tensor]:
         """What the layers of a tower of Limner's own (`conv_tower`) make of a picture.

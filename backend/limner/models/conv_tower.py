@@ -75,12 +75,16 @@ class PlainTower(nn.Module):
     """The judge's tower: no shortcuts, batch norm, ReLU, max pooling. (B, 3, 64, 64) → (B, 384).
 
     It ranks drawings that another tower's gradient made; it must not share that tower's blind
-    spots, so it is built (and trained) as differently as a network of its size can be.
+    spots, so it is built (and trained) as differently as a network of its size can be. Who judges
+    where things lie too ends with the map of 4 x 4, not with its mean.
     """
 
-    def __init__(self, widths: tuple[int, ...] = (24, 48, 96, 192, 384)) -> None:
+    def __init__(
+        self, widths: tuple[int, ...] = (24, 48, 96, 192, 384), *, mean: bool = True
+    ) -> None:
         super().__init__()
-        self.num_features = widths[-1]
+        self.mean = mean
+        self.num_features = widths[-1] * (1 if mean else 16)
         self.default_cfg: dict[str, Any] = {}
         layers: list[nn.Module] = [nn.Conv2d(3, widths[0], 5, 2, 2), nn.ReLU()]
         for index, (inputs, outputs) in enumerate(pairwise(widths)):
@@ -92,8 +96,8 @@ class PlainTower(nn.Module):
         """There is no classifier to take off."""
 
     def forward(self, x: Tensor) -> Tensor:
-        features: Tensor = self.layers(x).mean((2, 3))
-        return features
+        seen: Tensor = self.layers(x)
+        return seen.mean((2, 3)) if self.mean else seen.flatten(1)
 
     def maps(self, x: Tensor, depth: int) -> list[Tensor]:
         """What the first convolution and `depth` more make of (B, 3, H, W), normalised."""
@@ -108,17 +112,21 @@ class PlainTower(nn.Module):
 
 
 class DetailTower(nn.Module):
-    """(B, 3, 64, 64), normalised → (B, 1536), for pictures in which everything has its place.
+    """(B, 3, 64, 64), normalised → (B, `num_features`), for pictures in which everything has its
+    place.
 
     A mouth is ten pixels of a portrait, and is lost in the mean of a whole picture. So this one
-    begins at full size, and ends with a map instead of a mean.
+    ends with a map instead of a mean, and begins at full size unless its `stride` is 2.
     """
 
-    def __init__(self, widths: tuple[int, ...] = (32, 64, 112, 160), left: int = 24) -> None:
+    def __init__(
+        self, widths: tuple[int, ...] = (32, 64, 112, 160), left: int = 24, stride: int = 1
+    ) -> None:
         super().__init__()
-        self.num_features = left * 8 * 8
+        self.num_features = left * (64 // stride >> len(widths) - 1) ** 2
         self.default_cfg: dict[str, Any] = {}
-        self.stem = nn.Sequential(nn.Conv2d(3, widths[0], 3, 1, 1), nn.SiLU())
+        reach = 1 + 2 * stride  # 3 x 3, or 5 x 5 where every second pixel is left out
+        self.stem = nn.Sequential(nn.Conv2d(3, widths[0], reach, stride, stride), nn.SiLU())
         self.blocks = nn.Sequential(*[Residual(a, b) for a, b in pairwise(widths)])
         self.last = nn.Sequential(nn.Conv2d(widths[-1], left, 1), nn.SiLU())
 
@@ -140,11 +148,23 @@ def limner_plain64(pretrained: bool = False, **_: Any) -> PlainTower:
     return PlainTower()
 
 
+def limner_placed64(pretrained: bool = False, **_: Any) -> PlainTower:
+    """The tower of the judge of scenes, by the name that its open_clip config gives."""
+    return PlainTower((24, 48, 96, 160, 160), mean=False)
+
+
 def limner_detail64(pretrained: bool = False, **_: Any) -> DetailTower:
     """The portraits' tower, by the name that its open_clip config gives."""
     return DetailTower()
 
 
+def limner_scene64(pretrained: bool = False, **_: Any) -> DetailTower:
+    """The tower that unCLIP paints from, by the name that its open_clip config gives."""
+    return DetailTower((40, 96, 192, 320), left=64, stride=2)
+
+
 timm.models.register_model(limner_conv64)
 timm.models.register_model(limner_detail64)
+timm.models.register_model(limner_placed64)
 timm.models.register_model(limner_plain64)
+timm.models.register_model(limner_scene64)

@@ -30,6 +30,9 @@ KINDS = {
     "identity": "an identity network",
     "mapper": "a latent mapper",
     "directions": "directions for words",
+    "prior": "a prior from words to a CLIP's pictures",
+    "decoder": "a decoder of a CLIP's image embeddings",
+    "upsampler": "an upsampler",
     "statistics": "style space's mean and deviation",
     "latents": "latents",
 }

@@ -20,7 +20,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from limner.methods.base import random_of
+from limner.chance import random_of
 from limner.models.networks import leave
 from limner.models.stylegan2 import Config, Discriminator, Generator, mix
 from limner.pictures import read_with_alpha

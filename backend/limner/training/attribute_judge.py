@@ -17,7 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from limner.methods.base import random_of
+from limner.chance import random_of
 from limner.models.loading import read_weights
 from limner.models.networks import CARD, CONFIG, WEIGHTS, leave, loaded
 from limner.models.stylegan2 import Generator

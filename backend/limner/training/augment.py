@@ -74,6 +74,8 @@ def augment(
             added[i].append(colour_fact(name))
     ground = backgrounds(len(rgba), noise)
     view = whole(len(rgba), noise) if aligned else views(len(rgba), noise)
+    if placed := [i for i, known in enumerate(facts) if is_placed(known)]:
+        view[placed] = whole(len(placed), noise, mirrored=0.0)
     seen = F.grid_sample(
         torch.cat([rgb * alpha, alpha], 1), view, mode="bilinear", align_corners=False
     )
@@ -103,11 +105,11 @@ def views(count: int, noise: torch.Generator) -> Tensor:
     return torch.cat([cut, placed])
 
 
-def whole(count: int, noise: torch.Generator) -> Tensor:
+def whole(count: int, noise: torch.Generator, mirrored: float = 0.25) -> Tensor:
     """(B, 64, 64, 2) sampling grids of pictures that are hardly moved, some of them mirrored."""
     usual = torch.tensor([[1.0, 0, 0], [0, 1.0, 0]])
     maps = usual + 0.04 * torch.randn(count, 2, 3, generator=noise)
-    maps[torch.rand(count, generator=noise) < 0.25, :, 0] *= -1  # x alone
+    maps[torch.rand(count, generator=noise) < mirrored, :, 0] *= -1  # x alone
     return F.affine_grid(maps, [count, 1, VIEW_PX, VIEW_PX], align_corners=False)
 
 
@@ -115,6 +117,11 @@ def is_coloured(facts: Sequence[Fact]) -> bool:
     """Whether a picture's label already names a colour, or another fact does."""
     words = set(words_of(" ".join(facts[0].words.values())))
     return bool(words & COLOUR_WORDS) or any(f.key.startswith("colour:") for f in facts)
+
+
+def is_placed(known: Sequence[Fact]) -> bool:
+    """Whether it is told where in the picture something lies."""
+    return any(f.key.startswith("place:") for f in known)
 
 
 def dyed(rgb: Tensor, colour: tuple[float, float, float]) -> Tensor:

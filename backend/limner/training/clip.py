@@ -51,6 +51,8 @@ TOWERS: dict[str, dict[str, Any]] = {
     "starter": {"timm_model_name": "limner_conv64", "timm_pool": ""},
     "judge": {"timm_model_name": "limner_plain64", "timm_pool": ""},
     "portraits": {"timm_model_name": "limner_detail64", "timm_pool": ""},
+    "scenes": {"timm_model_name": "limner_scene64", "timm_pool": ""},
+    "scenes-judge": {"timm_model_name": "limner_placed64", "timm_pool": ""},
 }
 MEAN, STD = (0.6, 0.6, 0.6), (0.35, 0.35, 0.35)
 EMA_DECAY = 0.999

@@ -108,7 +108,8 @@ def caption(facts: Sequence[Fact], chance: random.Random) -> tuple[str, frozense
     """Some of a picture's facts in words, and the keys of the facts that were told.
 
     The label alone is the most frequent caption; a modifier (weight above 1: a colour, a
-    count) is told whenever it is there, before the label, as a person would say it.
+    count) is told whenever it is there, before the label, as a person would say it; a place
+    comes after the label in English.
     """
     spoken = [language for language in LANGUAGES if language in facts[0].words]
     language = spoken[0] if chance.random() < 0.75 else chance.choice(spoken)
@@ -120,6 +121,8 @@ def caption(facts: Sequence[Fact], chance: random.Random) -> tuple[str, frozense
         told = chance.sample(tags, min(len(tags), chance.choice((1, 2))))
     else:
         told = [m for m in modifiers if chance.random() < 0.8] + [label]
+        if language == "en":
+            told.sort(key=lambda fact: fact.key.startswith("place:"))
     text = " ".join(f.words[language] for f in told)
     return chance.choice(TEMPLATES[language]).format(text), frozenset(f.key for f in told)
 

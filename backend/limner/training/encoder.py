@@ -16,7 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from limner.methods.base import random_of
+from limner.chance import random_of
 from limner.models.arcface import Body
 from limner.models.encoders import Config, Encoder
 from limner.models.networks import at, frozen, leave

@@ -24,7 +24,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from limner.methods.base import random_of
+from limner.chance import random_of
 from limner.models import stylegan2
 from limner.models.catalog import PORTRAITS
 from limner.models.networks import leave

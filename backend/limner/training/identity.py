@@ -14,7 +14,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from limner.methods.base import random_of
+from limner.chance import random_of
 from limner.models.arcface import ArcFace, Body, Config
 from limner.models.catalog import PORTRAITS
 from limner.models.networks import leave

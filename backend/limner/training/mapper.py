@@ -16,9 +16,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from limner.chance import random_of
 from limner.losses.domain import directional
 from limner.losses.words import seen, set_apart
-from limner.methods.base import random_of
 from limner.models.arcface import ArcFace
 from limner.models.clip import Clip
 from limner.models.mapper import RATE, STEP, Mapper

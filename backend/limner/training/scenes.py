@@ -67,7 +67,7 @@ def scene(chance: random.Random) -> tuple[Strokes, list[Fact]]:
     turn = chance.uniform(-0.3, 0.3)
     strokes = [
         s for x, y in middles
-        for s in _drawn(shape, texture, (x, y), min(radius, 38), turn, COLOURS[colour][1])
+        for s in drawn(shape, texture, (x, y), min(radius, 38), turn, COLOURS[colour][1])
     ]  # fmt: skip
     name = shape + ("s" if count > 1 else "")
     facts = [Fact(f"label:{shape}", {"en": name, "ko": SHAPES[shape]}), colour_fact(colour)]
@@ -78,7 +78,7 @@ def scene(chance: random.Random) -> tuple[Strokes, list[Fact]]:
     if size:
         facts.insert(2, Fact(f"size:{size}", {"en": size, "ko": SIZES[size][0]}, 1.5))
     if place:
-        facts.append(Fact(f"place:{place}", {"en": place, "ko": PLACES[place][0]}, 0.5))
+        facts.append(Fact(f"place:{place}", {"en": place, "ko": PLACES[place][0]}, 1.5))
     return pack(strokes), facts
 
 
@@ -94,7 +94,7 @@ def _middles(
     return [(0.5 + 0.27 * math.cos(a), 0.5 + 0.27 * math.sin(a)) for a in steps]
 
 
-def _drawn(
+def drawn(
     shape: str,
     texture: str,
     middle: tuple[float, float],
