@@ -28,7 +28,10 @@ SOURCES = {
     "over": (NONE, CAMERA, VIEWPORT, IMAGE, FILE),
     "init": (NONE, STROKES, CAMERA, VIEWPORT, IMAGE, FILE),
     "mask": (NONE, IMAGE, FILE),
-    **dict.fromkeys(("style", "style2", "style3"), (NONE, IMAGE, FILE, CAMERA, VIEWPORT)),
+    **dict.fromkeys(
+        ("style", "style2", "style3", "other", "other2", "other3"),
+        (NONE, IMAGE, FILE, CAMERA, VIEWPORT),
+    ),
 }
 
 BoolProperty = partial(bpy.props.BoolProperty, translation_context=prefs.CONTEXT)

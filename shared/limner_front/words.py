@@ -19,6 +19,9 @@ def role(name: str) -> str:
         "style": _("In the style of"),
         "style2": _("And of a second"),
         "style3": _("And of a third"),
+        "other": _("Blend with"),
+        "other2": _("And with a third"),
+        "other3": _("And with a fourth"),
     }
     return names.get(name, label(name))
 
@@ -33,6 +36,9 @@ def role_help(name: str) -> str:
         "style": _("a picture whose look is taken over"),
         "style2": _("a picture whose look is taken over"),
         "style3": _("a picture whose look is taken over"),
+        "other": _("a picture at the other end of the way"),
+        "other2": _("a picture at the other end of the way"),
+        "other3": _("a picture at the other end of the way"),
     }
     return helps.get(name, _("a picture"))
 

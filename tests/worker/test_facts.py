@@ -15,9 +15,11 @@ from limner.models.catalog import find
 from limner.worker.facts import facts
 
 sys.path.append(str(Path(__file__).parents[1] / "methods"))
+import imaginations
 import studios
 
 EDITS = {"global_directions", "latent_mapper", "latent_optimization", "nada"}  # need a generator
+IMAGINED = {"imagine", "variations", "blend", "text_diff", "probe"}  # need a decoder
 
 
 def lacks() -> dict[str, str]:
@@ -30,8 +32,9 @@ def test_without_a_generator_edits_say_what_to_do(
     monkeypatch.setenv("LIMNER_MODELS", str(tmp_path))
     monkeypatch.setattr(networks, "STARTER_FOLDER", tmp_path / "starter" / "clip")
     told = lacks()
-    assert {name for name, lack in told.items() if lack} == EDITS
+    assert {name for name, lack in told.items() if lack} == EDITS | IMAGINED
     assert all("limner models add FILE" in told[name] for name in EDITS)
+    assert all("limner train decoder" in told[name] for name in IMAGINED)
 
 
 def test_each_says_what_else_it_lacks(
@@ -46,6 +49,7 @@ def test_each_says_what_else_it_lacks(
     assert not told["latent_optimization"]
     studios.install(tmp_path, clip=starter.clips[0].clip)
     studios.install_mapper(tmp_path, made, "a red apple")
+    imaginations.install(tmp_path)
     assert not any(lacks().values())
 
 

@@ -15,6 +15,7 @@ from rich.table import Table
 from limner_wire.errors import ErrorCode, LimnerError
 
 ATTRIBUTES = Path(__file__).parent.parent / "starter" / "attributes"
+SCENES_JUDGE = ATTRIBUTES.with_name("scenes-judge")
 
 
 def register(app: typer.Typer, name: str) -> None:
@@ -26,6 +27,7 @@ def register(app: typer.Typer, name: str) -> None:
     group.command("style")(style)
     group.command("edit")(edit)
     group.command("adapt")(adapt)
+    group.command("imagine")(imagine)
     group.command("generator")(generator)
     app.add_typer(group, name=name, help="Measure this machine.")
 
@@ -185,6 +187,50 @@ def adapt(
     judges = attribute_judge.load(ATTRIBUTES, device), clip.Clip(find(STARTER), device)
     evaluation = measure.Evaluation(PORTRAITS, *judges, clips, device)
     _told(measure.run(evaluation, some, how, _given(setting), out), as_json)
+
+
+def imagine(
+    judge: Annotated[
+        Path, typer.Option("--judge", help="the folder of the judge of captions")
+    ] = SCENES_JUDGE,
+    held_out: Annotated[
+        Path, typer.Option("--held-out", help="the packed corpus of what nothing was trained on")
+    ] = Path(".cache/corpus/held-out"),
+    out: Annotated[Path, typer.Option("--out", help="where figures and sheets go")] = Path(
+        ".cache/imagined"
+    ),
+    priors: Annotated[
+        list[str] | None, typer.Option("--prior", help="diffusion | autoregressive; repeatable")
+    ] = None,
+    portraits: Annotated[
+        int, typer.Option("--portraits", min=0, help="of text diffs; 0 for none")
+    ] = 100,
+    decoder: Annotated[str | None, typer.Option("--decoder")] = None,
+    setting: Annotated[
+        list[str] | None, typer.Option("--set", help="NAME=VALUE of imagine's settings, as JSON")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="print JSON, and nothing else")] = False,
+) -> None:
+    """Paint a hundred captions that nobody has seen painted, and count who is understood."""
+    from limner.methods.imagine import WAYS
+    from limner.methods.imagining import network
+    from limner.models import catalog, clip
+    from limner.models.device import best_device
+    from limner.training import attribute_judge, corpora
+    from limner.training import imagine_evaluate as measure
+
+    device = best_device()
+    paints = network("decoder", decoder or "", device)
+    (reader,) = clip.load([paints.config.clip], device)
+    looks = catalog.at(judge, judge.name)
+    if looks is None:
+        raise LimnerError(ErrorCode.UNKNOWN_MODEL, f"There is no judge in {judge}.")
+    evaluation = measure.Evaluation(
+        paints, reader.clip, clip.Clip(looks, device),
+        attribute_judge.load(ATTRIBUTES, device), _given(setting), device,
+    )  # fmt: skip
+    ways = priors or list(WAYS)
+    _told(measure.run(evaluation, corpora.load(held_out), ways, out, portraits), as_json)
 
 
 def generator(

@@ -12,13 +12,12 @@ from torch import Tensor
 
 from limner.cli.app import INTERRUPTED
 from limner.cli.options import with_settings
+from limner.cli.painted import check_names, inputs_of, png_path, report
 from limner.cli.progress import shown, stopping
 from limner.cli.wish import Drawn, Wish, draw_anywhere
 from limner.files import check_writable, write_atomic
-from limner.methods.base import Inputs
-from limner.methods.params import settings
 from limner.methods.registry import METHODS
-from limner.pictures import encode_png, read_mask, read_picture
+from limner.pictures import encode_png
 from limner_wire import limits
 from limner_wire.errors import ErrorCode, LimnerError
 
@@ -67,57 +66,21 @@ def edit(
     if method not in WAYS:
         ways = ", ".join(WAYS)
         raise LimnerError(ErrorCode.BAD_INPUT, f"There is no method {method!r}: {ways}.")
-    _check_names(method, given)
-    png = _png(out)
-    inputs = _inputs(image, mask, latent)
+    check_names(_params(), method, given, f"--method {method}")
+    png = png_path(out)
+    inputs = inputs_of(image, mask, None if latent is None else _code(latent))
     files = {"picture": image, **({} if mask is None else {"mask": mask})}
     asked = {"prompt": prompt, **given, "stay": False}
     wish = Wish(WAYS[method], asked, inputs, files, tuple(model or ()))
     with stopping() as stop, shown(quiet=as_json) as bar:
         drawn = draw_anywhere(wish, bar, stop)
     write_atomic(png, drawn.png)
-    _report(drawn, png, as_json, time.monotonic() - started)
+    report(drawn, png, _by(drawn), time.monotonic() - started, as_json=as_json)
     return INTERRUPTED if drawn.stopped else 0
-
-
-def _check_names(method: str, given: dict[str, Any]) -> None:
-    """Pass if the method has all those settings.
-
-    Raises:
-        LimnerError: BAD_INPUT, naming the methods that have them.
-    """
-    has = {way: {s.name for s in settings(params)} for way, params in _params().items()}
-    for name in given:
-        if name not in has[method]:
-            ways = " and ".join(way for way, names in has.items() if name in names)
-            words = f"--{name.replace('_', '-')} says nothing to --method {method}."
-            raise LimnerError(ErrorCode.BAD_INPUT, words, f"It belongs to {ways}.")
 
 
 def _params() -> dict[str, type[Any]]:
     return {way: METHODS[name].params for way, name in WAYS.items()}
-
-
-def _png(out: Path) -> Path:
-    if out.suffix.lower() not in ("", ".png"):
-        raise LimnerError(
-            ErrorCode.BAD_INPUT, f"A picture can't be a {out.suffix} file.", "Write a .png."
-        )
-    png = out if out.suffix else out.with_suffix(".png")
-    check_writable(png)
-    return png
-
-
-def _inputs(image: Path, mask: Path | None, latent: Path | None) -> Inputs:
-    picture = read_picture(image)
-    low, high = limits.CANVAS_MIN_PX, limits.CANVAS_MAX_PX
-    height, width = (min(high, max(low, int(side))) for side in picture.shape[1:])
-    size = (height, width)
-    if picture.shape[1:] != size:
-        picture = read_picture(image, size=size)
-    opened = read_mask(mask, size) if mask else None
-    code = None if latent is None else _code(latent)
-    return Inputs(size, picture=picture, mask=opened, latent=code)
 
 
 def _code(path: Path) -> Tensor:
@@ -135,19 +98,11 @@ def _code(path: Path) -> Tensor:
     return rows[0]
 
 
-def _report(drawn: Drawn, png: Path, as_json: bool, seconds: float) -> None:
-    about = drawn.about
-    if as_json:
-        typer.echo(json.dumps({
-            "png": str(png), "score": about["score"], "stopped": drawn.stopped,
-            "notices": drawn.notices, "settings": about["settings"],
-            "seconds": round(seconds, 3),
-        }, ensure_ascii=False))  # fmt: skip
-        return
-    told = about["settings"]
+def _by(drawn: Drawn) -> str:
+    told = drawn.about["settings"]
     by = f"{told['generator']}'s {told['mapper']}" if told.get("mapper") else told["generator"]
     near = f", found again with {told['inversion_db']:.1f} dB" if "inversion_db" in told else ""
-    typer.echo(f"{png}: by {by}{near}, score {about['score']:.3f}, {seconds:.1f} s")
+    return f"{by}{near}"
 
 
 def sample(
@@ -169,7 +124,7 @@ def sample(
     """Paint random pictures with a generator: writes a PNG, or as many as --count says."""
     from limner.models import networks
 
-    png = _png(out)
+    png = png_path(out)
     paths = [png] if count == 1 else [_numbered(png, seed + k) for k in range(count)]
     for path in paths:
         check_writable(path)

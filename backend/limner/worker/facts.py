@@ -20,6 +20,10 @@ LACKS = {
                   "train directions), add that, then start the backend again.",
     "mapper": "This needs a mapper that was trained for an edit. Train one (limner train mapper "
               "PROMPT), add it, then start the backend again.",
+    "decoder": "This needs a decoder of a CLIP's image embeddings, and none is on this machine. "
+               "Train one (limner train decoder), add it, then start the backend again.",
+    "prior": "This needs a prior from words to a CLIP's pictures, and none is on this machine. "
+             "Train one (limner train prior), add it, then start the backend again.",
 }  # fmt: skip
 
 

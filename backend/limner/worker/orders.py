@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from limner.engine.order import Order
-from limner.methods.base import STYLES, Inputs, Models
+from limner.methods.base import OTHERS, STYLES, Inputs, Models
 from limner.methods.editing import own_clips
 from limner.methods.registry import METHODS
 from limner.methods.schema import read, with_recipe
@@ -23,7 +23,7 @@ from limner.worker import checkpoint
 from limner.worker.loop import Task
 from limner_wire.errors import ErrorCode, LimnerError
 
-ROLES = ("picture", "over", "init", "mask", *STYLES)
+ROLES = ("picture", "over", "init", "mask", *STYLES, *OTHERS)
 SVG = "image/svg+xml"
 
 
@@ -96,5 +96,8 @@ def _inputs(order: Order) -> Inputs:
             picture = read_picture(data)
     if "picture" in order.blobs:
         picture = read_picture(order.blobs["picture"][1], size=size)
-    styles = tuple(read_picture(order.blobs[role][1]) for role in STYLES if role in order.blobs)
-    return Inputs(size, background, picture, strokes, mask, styles)
+    styles, others = (
+        tuple(read_picture(order.blobs[role][1]) for role in roles if role in order.blobs)
+        for roles in (STYLES, OTHERS)
+    )
+    return Inputs(size, background, picture, strokes, mask, styles, others=others)

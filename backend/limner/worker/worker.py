@@ -21,7 +21,8 @@ from dataclasses import dataclass
 import torch
 
 from limner.engine.order import Order
-from limner.models import clip
+from limner.models import clip, networks
+from limner.models.unclip import decoder
 from limner.worker.control import Control
 from limner.worker.facts import facts
 from limner.worker.loop import Run, Task
@@ -119,6 +120,8 @@ class Worker:
         """
         self._tell([b"ready", json.dumps(facts(self._shelf.device)).encode()])
         clip.library()  # the artist is still typing
+        if self._queue.empty() and networks.installed("decoder"):
+            decoder.unet()
         while (job := self._queue.get()) is not None and not self._stopping:
             self._one(job)
 

@@ -8,6 +8,9 @@ const ROLES = {
   style: ["In the style of", "a picture whose look is taken over"],
   style2: ["And of a second", "a picture whose look is taken over"],
   style3: ["And of a third", "a picture whose look is taken over"],
+  other: ["Blend with", "a picture at the other end of the way"],
+  other2: ["And with a third", "a picture at the other end of the way"],
+  other3: ["And with a fourth", "a picture at the other end of the way"],
 };
 
 const STATES = {

@@ -1,0 +1,76 @@
+"""unCLIP's look at what a CLIP sees (Ramesh et al. 2022, arXiv 2204.06125, section 4).
+
+A picture's embedding is painted from its first principal components alone, from few to all, all
+with the same noise: what comes first is what the CLIP sees first.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, ClassVar
+
+import torch
+from torch import Tensor
+from torchvision.utils import make_grid  # type: ignore[import-untyped]
+
+from limner.chance import random_of
+from limner.methods import imagine, imagining
+from limner.methods.base import Inputs
+from limner.methods.imagining import Imagining, alone, seen
+from limner.methods.nada import columns, padded
+from limner.methods.params import Essential, Help, Range
+from limner.models.unclip.autoregressive_prior import AutoregressivePrior
+from limner.models.unclip.drawing import Told
+from limner.models.unclip.embeddings import probed
+
+EMBEDDING = "embedding"
+
+
+@dataclass(frozen=True, slots=True)
+class Params(imagining.Params):
+    """What a CLIP sees of a picture."""
+
+    dimensions: Annotated[
+        tuple[int, ...], Range(1, 1024), Essential(),
+        Help("how many principal components are painted; the whole comes after them"),
+    ] = (3, 6, 12, 24, 48)  # fmt: skip
+
+
+class Probe(Imagining[Params]):
+    """The method; see the module's text."""
+
+    name: ClassVar[str] = "probe"
+    title: ClassVar[str] = "What CLIP sees"
+    about: ClassVar[str] = "A strip of what is left of a picture in ever more dimensions."
+    params: ClassVar[type[Params]] = Params
+    inputs: ClassVar[tuple[str, ...]] = ("picture",)
+    networks: ClassVar[tuple[str, ...]] = ("decoder", "prior")
+
+    def begin(self, state: imagining.State, inputs: Inputs) -> None:
+        """See the picture, in few dimensions and in more."""
+        z = seen(state.reader, state.patch.cut(state.decoder.config.size))
+        name = imagine.chosen("autoregressive", state)
+        prior: AutoregressivePrior = imagining.network("prior", name, state.device)
+        counts = [n for n in state.params.dimensions if n <= len(prior.pca.components)]
+        if len(counts) < len(state.params.dimensions):
+            most = len(prior.pca.components)
+            state.notices.append(f"{most} components are nearly all of it; more are not shown.")
+        state.found[EMBEDDING] = torch.cat([*(probed(z, prior.pca, n) for n in counts), z])
+
+    def told(self, state: imagining.State) -> Told:
+        """The embeddings alone."""
+        return alone(state.reader, state.found[EMBEDDING])
+
+    def start(self, state: imagining.State) -> Tensor:
+        """The same noise for all."""
+        size = state.decoder.config.size
+        noise = torch.randn((1, 3, size, size), generator=random_of(state.params.seed, 0))
+        return noise.to(state.device).expand(len(state.found[EMBEDDING]), -1, -1, -1)
+
+    def put(self, state: imagining.State, pictures: Tensor) -> Tensor:
+        """A sheet of them, few dimensions first, of the canvas's shape."""
+        height, width = state.patch.canvas.shape[1:]
+        size = (height, width)
+        painted = (pictures.clamp(-1, 1) + 1) / 2
+        sheet = make_grid(painted, columns(len(painted), size), padding=0, pad_value=1.0)
+        return padded(sheet, size)
