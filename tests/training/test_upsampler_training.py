@@ -12,7 +12,7 @@ import typer
 from PIL import Image
 
 from limner.chance import random_of
-from limner.cli import train_upsampler
+from limner.cli import train_unclip
 from limner.models.networks import at
 from limner.models.unclip.upsampler import Config
 from limner.training import large_pictures
@@ -160,8 +160,8 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
 
     def run(*argv: str) -> None:
         app = typer.Typer()
-        train_upsampler.register(app)
-        app(args=[*argv, "--out", str(tmp_path / "u")], standalone_mode=False)
+        train_unclip.register(app)
+        app(args=["upsampler", *argv, "--out", str(tmp_path / "u")], standalone_mode=False)
 
     asked = ["--pictures", str(tmp_path / "a.npy"), "--folder", str(tmp_path / "b"),
              "--size", "64", "--batch", "2", "--width", "16", "--width", "24"]  # fmt: skip

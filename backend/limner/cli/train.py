@@ -13,7 +13,7 @@ from typing import Annotated
 import torch
 import typer
 
-from limner.cli import train_edits, train_portraits, train_unclip, train_upsampler
+from limner.cli import train_edits, train_portraits, train_unclip
 from limner.models.catalog import at, find
 from limner.models.clip import Clip
 from limner.models.device import best_device
@@ -32,7 +32,6 @@ def register(app: typer.Typer, name: str) -> None:
     train_portraits.register(group)
     train_edits.register(group)
     train_unclip.register(group)
-    train_upsampler.register(group)
     app.add_typer(group, name=name, help="Train the starter models on pictures of your own.")
 
 
@@ -50,10 +49,13 @@ def corpus(
     composed: Annotated[
         int, typer.Option("--compositions", help="icons and shapes in colours and places")
     ] = 24_000,
+    large: Annotated[
+        bool, typer.Option("--large", help="large.npy too: of 256 pixels, for `train upsampler`")
+    ] = False,
     seed: Annotated[int, typer.Option("--seed")] = 0,
 ) -> None:
     """Render and pack a training corpus: from icon sets, or from a folder of captioned pictures."""
-    from limner.training import compositions, folders
+    from limner.training import compositions, folders, large_pictures
     from limner.training import icons as icon_sets
     from limner.training import scenes as generated
     from limner.training.portraits import corpus as painted
@@ -73,6 +75,8 @@ def corpus(
             "compositions": compositions.compositions(made, composed, seed),
             "held-out": compositions.compositions(made, HELD_OUT, seed, held_out=True),
         }
+    if large and icons is not None:
+        large_pictures.pack(out / "large.npy", icons, seed=seed)
     for name, part in packed.items():
         part.save(out / name)
         typer.echo(f"{out / name}: {len(part.facts)} pictures")

@@ -1,5 +1,5 @@
-"""`limner train prior | ar-prior | decoder`: unCLIP, from words to a CLIP's embedding of a picture,
-and from that to the picture.
+"""`limner train prior | ar-prior | decoder | upsampler`: unCLIP, from words to a CLIP's embedding
+of a picture, from that to the picture, and to a larger one.
 
 Each goes on from the checkpoint in --out if there is one, and leaves its model there at the end.
 """
@@ -42,6 +42,7 @@ def register(group: typer.Typer) -> None:
     group.command("prior")(prior)
     group.command("ar-prior")(ar_prior)
     group.command("decoder")(decoder)
+    group.command("upsampler")(upsampler)
 
 
 def prior(
@@ -121,6 +122,41 @@ def decoder(
     )  # fmt: skip
     settings = Settings(steps, batch, rate, bf16=bf16)
     _go(Trainer(settings, config, data, out, best_device()), steps)
+
+
+def upsampler(
+    folder: Annotated[Path | None, typer.Option("--folder", help="pictures to learn from")] = None,
+    pictures: Annotated[
+        list[Path] | None, typer.Option("--pictures", help="packed as .npy; may be repeated")
+    ] = None,
+    out: Out = RUNS / "upsampler",
+    steps: Steps = 20_000,
+    batch: Batch = 16,
+    rate: Rate = 5e-4,
+    bf16: Bf16 = False,
+    size: Annotated[
+        int, typer.Option("--size", min=16, help="side of the large pictures in pixels")
+    ] = 256,
+    degradation: Annotated[
+        str, typer.Option("--degradation", help="blur | bsr: how the small ones are spoilt")
+    ] = "blur",
+    widths: Annotated[
+        list[int] | None,
+        typer.Option("--width", min=8, help="channels at each size of its grid; repeated"),
+    ] = None,
+) -> None:
+    """Train an upsampler, to pictures four times as large, on a folder or on packed pictures."""
+    from limner.models.unclip.upsampler import Config
+    from limner.training.adversarial import read_pictures
+    from limner.training.upsampler import Settings, Trainer, read_packed
+
+    large = [picture for path in pictures or () for picture in read_packed(path)]
+    large += list(read_pictures(folder, size)) if folder else []
+    if not large:
+        raise LimnerError(ErrorCode.BAD_INPUT, "Name pictures: --folder or --pictures.")
+    settings = Settings(steps, batch, rate, crop=size // 4, degradation=degradation, bf16=bf16)
+    config = Config(tuple(widths)) if widths else Config()
+    _go(Trainer(settings, config, large, out, best_device()), steps)
 
 
 def _heads(width: int) -> int:

@@ -18,6 +18,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from limner.chance import random_of
 from limner.models.networks import find, frozen, whole
 from limner.models.unclip.sampling import PREDICTIONS, clean_of, ddim
 from limner.models.unclip.schedule import KINDS, Schedule
@@ -206,7 +207,7 @@ class Sampling:
         self._noisy = self._drawn()
 
     def _drawn(self) -> Tensor:
-        chance = torch.Generator().manual_seed((self._seed * 1_000_003 + self.step) % 2**63)
+        chance = random_of(self._seed, self.step)
         return torch.randn(self._clean.shape, generator=chance).to(self._clean)
 
     def advance(self) -> None:
