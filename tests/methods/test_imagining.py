@@ -32,7 +32,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "variations": {"looks": 4},
     "blend": {"looks": 4},
     "text_diff": {"looks": 4, "prompt": "a blue cat", "neutral": "a red apple"},
-    "probe": {"dimensions": (1, 3)},
+    "probe": {"dimensions": "1 3"},
 }
 
 
@@ -200,6 +200,9 @@ def test_what_makes_no_sense_is_refused(starter: Models) -> None:
         (WAYS[2], params(WAYS[2]), Inputs((16, 16), picture=picture())),
         (WAYS[3], params(WAYS[3], neutral="a blue cat"), inputs()),
         (WAYS[0], params(WAYS[0], steps=0), inputs()),
+        (WAYS[4], params(WAYS[4], dimensions="some"), inputs()),
+        (WAYS[4], params(WAYS[4], dimensions="0"), inputs()),
+        (WAYS[4], params(WAYS[4], dimensions="1 " * 16), inputs()),
     )
     for method, settings, given in cases:
         with pytest.raises(LimnerError) as caught:

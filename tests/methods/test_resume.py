@@ -7,19 +7,25 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
+import imaginations
 import pytest
 import studios
 import torch
 
 from limner.methods import (
+    blend,
     clipdraw,
     clipdraw3d,
     global_directions,
+    imagine,
     latent_mapper,
     latent_optimization,
     nada,
+    probe,
     styleclipdraw,
+    text_diff,
     trace,
+    variations,
 )
 from limner.methods.base import Inputs, Models, Result
 from limner.methods.registry import METHODS
@@ -31,6 +37,7 @@ STEPS = 12
 
 PICTURE = torch.linspace(0, 1, 48)[None, None].expand(3, 48, 48).contiguous()
 STYLE = draw(hand("hatching"), side_px=96)
+GIVEN = Inputs((48, 48), picture=PICTURE, others=(PICTURE.flip(2),))
 RUNS = {
     "clipdraw": (
         clipdraw.Params("a cat", steps=STEPS, strokes=8, cutouts=2, tidy=False),
@@ -63,7 +70,17 @@ RUNS = {
         nada.Params("a red apple", "a blue sea", steps=STEPS, batch=2, samples=2, fit=4),
         Inputs((48, 48), picture=PICTURE),
     ),
-}
+    "imagine": (
+        imagine.Params(prompt="a red apple", steps=STEPS - 4, prior_steps=2, enlarge=2),
+        Inputs((48, 48)),
+    ),
+    "variations": (variations.Params(steps=STEPS - 5, looks=3, enlarge=2), GIVEN),
+    "blend": (blend.Params(steps=STEPS - 5, looks=3, enlarge=2), GIVEN),
+    "text_diff": (
+        text_diff.Params(prompt="a red apple", steps=STEPS - 5, looks=3, enlarge=2), GIVEN,
+    ),
+    "probe": (probe.Params(dimensions="1 3", steps=STEPS - 2, enlarge=2), GIVEN),
+}  # fmt: skip
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -74,6 +91,7 @@ def studio(tmp_path_factory: pytest.TempPathFactory, starter: Models) -> Iterato
         patch.setenv("LIMNER_MODELS", str(folder))
         made = studios.install(folder, noise=0.1, clip=starter.clips[0].clip)
         studios.install_mapper(folder, made, "a red apple")
+        imaginations.install(folder)
         yield
 
 

@@ -57,9 +57,7 @@ def _annotation(some: Mapping[str, Setting], ways: int) -> Any:
     """An option for a setting, as each of the methods that have it knows it."""
     setting = next(iter(some.values()))
     flag = "--" + setting.name.replace("_", "-")
-    kind = setting.kind
-    if get_origin(kind) is tuple:
-        kind = list[get_args(kind)[0]]  # type: ignore[misc]
+    kind = list[str] if get_origin(setting.kind) is tuple else setting.kind
     names = [f"{flag}/--no-{flag[2:]}"] if kind is bool else [flag]
     told = dict[str, list[str]]()
     for way, one in some.items():

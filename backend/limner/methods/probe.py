@@ -18,12 +18,14 @@ from limner.methods import imagine, imagining
 from limner.methods.base import Inputs
 from limner.methods.imagining import Imagining, alone, seen
 from limner.methods.nada import columns, padded
-from limner.methods.params import Essential, Help, Range
+from limner.methods.params import Essential, Help
 from limner.models.unclip.autoregressive_prior import AutoregressivePrior
 from limner.models.unclip.drawing import Told
 from limner.models.unclip.embeddings import probed
+from limner_wire.errors import ErrorCode, LimnerError
 
 EMBEDDING = "embedding"
+MOST = 15  # pictures before the whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,9 +33,9 @@ class Params(imagining.Params):
     """What a CLIP sees of a picture."""
 
     dimensions: Annotated[
-        tuple[int, ...], Range(1, 1024), Essential(),
-        Help("how many principal components are painted; the whole comes after them"),
-    ] = (3, 6, 12, 24, 48)  # fmt: skip
+        str, Essential(),
+        Help("how many principal components are painted, one after the other; then the whole"),
+    ] = "3 6 12 24 48"  # fmt: skip
 
 
 class Probe(Imagining[Params]):
@@ -51,8 +53,9 @@ class Probe(Imagining[Params]):
         z = seen(state.reader, state.patch.cut(state.decoder.config.size))
         name = imagine.chosen("autoregressive", state)
         prior: AutoregressivePrior = imagining.network("prior", name, state.device)
-        counts = [n for n in state.params.dimensions if n <= len(prior.pca.components)]
-        if len(counts) < len(state.params.dimensions):
+        asked = counted(state.params.dimensions)
+        counts = [n for n in asked if n <= len(prior.pca.components)]
+        if len(counts) < len(asked):
             most = len(prior.pca.components)
             state.notices.append(f"{most} components are nearly all of it; more are not shown.")
         state.found[EMBEDDING] = torch.cat([*(probed(z, prior.pca, n) for n in counts), z])
@@ -74,3 +77,19 @@ class Probe(Imagining[Params]):
         painted = (pictures.clamp(-1, 1) + 1) / 2
         sheet = make_grid(painted, columns(len(painted), size), padding=0, pad_value=1.0)
         return padded(sheet, size)
+
+
+def counted(text: str) -> list[int]:
+    """The numbers of a text such as "20 30 40".
+
+    Raises:
+        LimnerError: BAD_INPUT if it is none, or too many to be seen beside each other.
+    """
+    words = text.replace(",", " ").split()
+    if not 1 <= len(words) <= MOST or not all(w.isdecimal() and 0 < int(w) <= 10**4 for w in words):
+        raise LimnerError(
+            ErrorCode.BAD_INPUT,
+            f"{text[:60]!r} are no dimensions.",
+            f'Give up to {MOST} whole numbers, as "20 30 40 80".',
+        )
+    return [int(word) for word in words]
