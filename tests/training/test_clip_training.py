@@ -72,6 +72,37 @@ def test_a_stopped_run_goes_on_as_if_it_had_not_been(tmp_path: Path, corpus: Cor
         assert torch.equal(value, second.model.state_dict()[name]), name
 
 
+def test_sharpness_aware_steps_follow_the_slope_at_worse_weights(
+    tmp_path: Path, corpus: Corpus
+) -> None:
+    settings = replace(QUICK, tower="judge", attack=0.0, sam=0.1)
+    trainer = Trainer(settings, corpus, tmp_path)
+    pictures, captions, told, true = trainer.batch()
+    target = training.fits(told, true)
+
+    def loss() -> torch.Tensor:
+        return trainer.loss(pictures, trainer.told(captions), target)[0]
+
+    here = loss()
+    here.backward()
+    weights = [p for p in trainer.model.parameters() if p.grad is not None]
+    were = [p.detach().clone() for p in weights]
+    length = sum(float(p.grad.square().sum()) for p in weights if p.grad is not None) ** 0.5
+    with training.climbed(weights, 0.1):
+        moved = [p.detach() - w for p, w in zip(weights, were, strict=True)]
+        assert sum(float(m.square().sum()) for m in moved) ** 0.5 == pytest.approx(0.1, rel=1e-3)
+        along = sum(float((m * p.grad).sum()) for m, p in zip(moved, weights, strict=True))
+        assert along == pytest.approx(0.1 * length, rel=1e-3), "straight up the slope"
+        assert loss() > here
+    assert all(torch.equal(p, w) for p, w in zip(weights, were, strict=True))
+    plain = Trainer(replace(settings, sam=0.0), corpus, tmp_path / "plain")
+    aware = Trainer(settings, corpus, tmp_path / "aware")
+    assert plain.advance()["loss"] == aware.advance()["loss"]
+    same = [torch.equal(a, b) for a, b in zip(
+        plain.model.parameters(), aware.model.parameters(), strict=True)]  # fmt: skip
+    assert not all(same)
+
+
 def test_the_attack_lengthens_the_loss_and_keeps_its_length(
     tmp_path: Path, corpus: Corpus, monkeypatch: pytest.MonkeyPatch
 ) -> None:

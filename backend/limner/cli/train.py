@@ -109,6 +109,9 @@ def clip(
         float, typer.Option("--restyle", help="part of a batch that is shown in another hand")
     ] = 0.35,
     bf16: Annotated[bool, typer.Option("--bf16", help="train in bfloat16")] = False,
+    sam: Annotated[
+        float, typer.Option("--sam", min=0, help="sharpness-aware: 0.1 for unCLIP; 0 for none")
+    ] = 0.0,
     aligned: Annotated[
         bool, typer.Option("--aligned", help="show pictures nearly whole, as generators make them")
     ] = False,
@@ -145,7 +148,7 @@ def clip(
     settings = training.Settings(
         tower=tower, steps=steps, batch=batch, rate=rate, attack=attack, seed=seed,
         start=str(find(start).weights) if start else "", scribbles=scribbles,
-        restyle=restyle, aligned=aligned, bf16=bf16,
+        restyle=restyle, aligned=aligned, bf16=bf16, sam=sam,
     )  # fmt: skip
     trainer = training.Trainer(settings, join([load(path) for path in named]), out)
     if trainer.resume():
