@@ -89,6 +89,7 @@ def test_front_ends_are_told_which_methods_stay() -> None:
     rows = {row["name"]: row for row in ready.methods}
     assert {n for n, row in rows.items() if row["stays"]} == {
         "global_directions", "latent_mapper", "latent_optimization", "nada",
+        "imagine", "variations", "blend", "text_diff", "probe",
     }  # fmt: skip
     assert rows["global_directions"]["needs"] == ["picture"]
 
