@@ -179,7 +179,9 @@ def paper(page: Page, size: tuple[int, int] = SIZE) -> np.ndarray:
 
 def drag(page: Page, name: str, parts: list[float]) -> None:
     """Take a slider by its handle and move it to parts of its length."""
-    box = page.locator(f".field:has(#setting-{name}) input[type=range]").bounding_box()
+    slider = page.locator(f".field:has(#setting-{name}) input[type=range]")
+    slider.scroll_into_view_if_needed()
+    box = slider.bounding_box()
     assert box is not None
     y = box["y"] + box["height"] / 2
     page.mouse.move(box["x"] + box["width"] * parts[0], y)
