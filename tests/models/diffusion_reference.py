@@ -32,6 +32,17 @@ def linear_betas(steps: int) -> Array:
     return np.array([first + (last - first) * t / (steps - 1) for t in range(steps)])
 
 
+def latent_betas(steps: int) -> Array:
+    """From 0.85 / T to 12 / T, as Kandinsky 2.2's scheduler_config.json says for 1000 steps."""
+    return np.array([(0.85 + (12 - 0.85) * t / (steps - 1)) / steps for t in range(steps)])
+
+
+def scaled_latent_betas(steps: int) -> Array:
+    """The roots go from that of the first to that of the last: Stable Diffusion's."""
+    first, last = math.sqrt(0.85 / steps), math.sqrt(12 / steps)
+    return np.array([(first + (last - first) * t / (steps - 1)) ** 2 for t in range(steps)])
+
+
 class Diffusion:
     """One process with its tables, index 0 the least noisy."""
 

@@ -1,24 +1,20 @@
 """Models coming onto the machine: from a folder, from a weights file, and over a real hub client.
 
-The hub is a small HTTP server of the test's own that speaks what the client asks for.
+The hub is a small HTTP server of the tests' own (`hub_server`).
 """
 
 from __future__ import annotations
 
 import json
 import shutil
-import subprocess
-import sys
-import threading
 from collections.abc import Iterator
 from hashlib import sha256
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import ClassVar
 
 import open_clip
 import pytest
 import torch
+from hub_server import pulled, serving
 from safetensors.torch import save_file
 
 from limner.models import catalog, clip, store
@@ -100,63 +96,18 @@ def test_the_best_model_on_the_machine_is_the_default(own_folder: Path) -> None:
     assert catalog.find(None).name == "FARE2-ViT-L-14"
 
 
-class Hub(BaseHTTPRequestHandler):
-    """One repository, "test/tiny", as the Hugging Face hub serves it."""
-
-    files: ClassVar[dict[str, bytes]] = {}
-
-    def do_HEAD(self) -> None:
-        self._answer(with_body=False)
-
-    def do_GET(self) -> None:
-        self._answer(with_body=True)
-
-    def _answer(self, *, with_body: bool) -> None:
-        name = self.path.rpartition("/")[2]
-        data = self.files.get(name) if self.path.startswith("/test/tiny/resolve/") else None
-        self.send_response(404 if data is None else 200)
-        self.send_header("X-Repo-Commit", "0" * 40)
-        if data is None:
-            known = self.path.startswith("/test/tiny/")
-            self.send_header("X-Error-Code", "EntryNotFound" if known else "RepoNotFound")
-            data = b""
-        self.send_header("ETag", f'"{sha256(data).hexdigest()}"')
-        self.send_header("Content-Length", str(len(data)))
-        self.end_headers()
-        if with_body:
-            self.wfile.write(data)
-
-    def log_message(self, format: str, *args: object) -> None:
-        pass
-
-
 @pytest.fixture
 def hub() -> Iterator[str]:
-    Hub.files = {
+    files = {
         "open_clip_config.json": (STARTER_FOLDER / "open_clip_config.json").read_bytes(),
         "open_clip_model.safetensors": (STARTER_FOLDER / "model.safetensors").read_bytes(),
     }
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Hub)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    server.server_close()
-
-
-def pulled(name: str, endpoint: str, tmp_path: Path) -> subprocess.CompletedProcess[str]:
-    """In a process of its own: the hub's client reads its address when it is imported."""
-    import os
-
-    env = os.environ | {"HF_ENDPOINT": endpoint, "HF_HOME": str(tmp_path / "hf")}
-    env |= {"HF_HUB_DISABLE_XET": "1", "NO_PROXY": "127.0.0.1"}
-    return subprocess.run(
-        [sys.executable, "-m", "limner", "models", "pull", name],
-        env=env, capture_output=True, text=True, timeout=240,
-    )  # fmt: skip
+    with serving({"test/tiny": files}) as endpoint:
+        yield endpoint
 
 
 def test_a_model_is_fetched_when_asked_for(hub: str, tmp_path: Path, own_folder: Path) -> None:
-    done = pulled("hf-hub:test/tiny", hub, tmp_path)
+    done = pulled("hf-hub:test/tiny", hub, tmp_path / "hf")
     assert done.returncode == 0, done.stderr
     assert "licence" in done.stderr
     starter = read_weights(STARTER_FOLDER / "model.safetensors")
@@ -166,7 +117,7 @@ def test_a_model_is_fetched_when_asked_for(hub: str, tmp_path: Path, own_folder:
 
 
 def test_what_can_t_be_fetched_is_one_line(hub: str, tmp_path: Path, own_folder: Path) -> None:
-    done = pulled("hf-hub:test/other", hub, tmp_path)
+    done = pulled("hf-hub:test/other", hub, tmp_path / "hf")
     assert done.returncode == 2
     assert "can't be fetched" in done.stderr.splitlines()[-1]
     assert not own_folder.exists()

@@ -39,7 +39,10 @@ def show(
     facts = {"licence": catalog.VGG16.licence, "note": catalog.VGG16.note}
     known = catalog.VGG16.name, "features"
     rows += [_row(*known, vgg, facts) if vgg else _to_fetch(catalog.VGG16, "features")]
-    rows += [_row(n.name, n.kind, n.weights, n.card) for n in networks.installed()]
+    own = networks.installed()
+    rows += [_row(n.name, n.kind, n.weights, n.card) for n in own]
+    names = {n.name for n in own}
+    rows += [_to_fetch(p, "unclip") for p in catalog.PIPELINES if f"{p.name}-decoder" not in names]
     rows.sort(key=lambda row: -row["draws"])
     if as_json:
         typer.echo(json.dumps(rows, ensure_ascii=False))
@@ -61,20 +64,42 @@ def _row(
     return {"name": name, "kind": kind, "here": True, "draws": draws, **told, "size_mb": size_mb}
 
 
-def _to_fetch(model: catalog.Published, kind: str) -> dict[str, Any]:
+def _to_fetch(model: catalog.Published | catalog.Pipeline, kind: str) -> dict[str, Any]:
     facts = {"licence": model.licence, "note": model.note, "size_mb": model.size_mb}
-    return {"name": model.name, "kind": kind, "here": False, "draws": model.draws, **facts}
+    draws = 0 if isinstance(model, catalog.Pipeline) else model.draws
+    return {"name": model.name, "kind": kind, "here": False, "draws": draws, **facts}
 
 
 def pull(
     name: Annotated[str, typer.Argument(help="a model of the list, or hf-hub:OWNER/NAME")],
+    yes: Annotated[
+        bool, typer.Option("--yes", help="don't ask before an unCLIP of many files is fetched")
+    ] = False,
 ) -> None:
     """Fetch a published model: the one command that asks the network for weights."""
     from limner.models import store
 
     model = store.resolve(name)
+    if isinstance(model, catalog.Pipeline):
+        for folder in _fetched(model, asks=not yes):
+            typer.echo(f"{folder}")
+        return
     typer.echo(f"{model.name}: licence {model.licence}", err=True)
     typer.echo(f"{store.pull(model)}")
+
+
+def _fetched(model: catalog.Pipeline, *, asks: bool) -> list[Path]:
+    """All that an unCLIP has, once its licence and size were shown and nobody minds."""
+    from limner.models.pipelines import fetching
+
+    files = fetching.needed(model)
+    total = sum(sum(sizes.values()) for sizes in files.values())
+    repositories = " and ".join(files)
+    typer.echo(f"{model.name}: licence {model.licence}, from {repositories}", err=True)
+    typer.echo(f"{total / 1e9:.1f} GB are fetched, and kept in half precision.", err=True)
+    if asks:
+        typer.confirm("Fetch it under that licence?", abort=True, err=True)
+    return fetching.fetch(model, files, lambda line: typer.echo(line, err=True))
 
 
 def add(
@@ -88,11 +113,13 @@ def add(
 
     StyleGAN2 generators (rosinality's .pt, NVIDIA's .pkl of PyTorch and TensorFlow, StyleGAN-NADA's
     and PTI's .pt), e4e and pSp, IR-SE50, StyleCLIP's mappers, directions and latents tell what they
-    are. No code of a file is ever run.
+    are. Folders of Karlo, Kandinsky 2.2 and Stable unCLIP as diffusers has them (model_index.json)
+    become NAME-prior, NAME-decoder, NAME-upsampler and NAME-clip; a second folder under the same
+    name adds what it has. No code of a file is ever run.
     """
     from limner.models import store
 
-    folder = store.add(path, name, arch)
+    folder = store.add(path, name, arch, lambda line: typer.echo(line, err=True))
     typer.echo(f"{folder}")
     if (network := networks.at(folder)) is not None:
         typer.echo(f"{network.kind}: {network.card.get('note', '')}", err=True)

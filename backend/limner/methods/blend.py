@@ -71,7 +71,7 @@ class Blend(Imagining[Params]):
     def told(self, state: imagining.State) -> Told:
         """The embedding between theirs."""
         between = blended(state.found[EMBEDDING], self._weights(state))
-        return alone(state.reader, between[None])
+        return alone(state.teller, between[None])
 
     def start(self, state: imagining.State) -> Tensor:
         """The noise between theirs."""

@@ -63,9 +63,10 @@ class Imagine(Imagining[Params]):
         """The embedding is drawn from the words."""
         params, reader = state.params, state.reader
         words, empty = reader.read([params.prompt]), reader.read([""])
+        name = chosen(params.prior, state.config.clip)
 
         def sampling() -> Sampling:
-            prior: Prior = imagining.network("prior", chosen(params.prior, state), state.device)
+            prior: Prior = imagining.network("prior", name, state.device)
             return prior.sampling(
                 words, empty, seed=params.seed, guidance=params.prior_guidance,
                 steps=params.prior_steps,
@@ -75,8 +76,8 @@ class Imagine(Imagining[Params]):
 
     def told(self, state: imagining.State) -> Told:
         """The embedding, and the words."""
-        reader = state.reader
-        return Told(state.found[EMBEDDING], reader.read([state.params.prompt]), reader.read([""]))
+        teller = state.teller
+        return Told(state.found[EMBEDDING], teller.read([state.params.prompt]), teller.read([""]))
 
     def looks(self, state: imagining.State) -> int:
         """More where a part is to meet the rest."""
@@ -100,19 +101,18 @@ class Imagine(Imagining[Params]):
         return float((seen * state.reader.encode_text([state.params.prompt])).sum(1).mean())
 
 
-def chosen(way: str, state: imagining.State) -> str:
-    """The prior of that way whose embeddings the decoder paints.
+def chosen(way: str, clip: str) -> str:
+    """The prior of that way that draws what a CLIP would see.
 
     Raises:
         LimnerError: UNKNOWN_MODEL if there is none.
     """
-    own = state.decoder.config.clip
     for found in installed("prior"):
-        if found.config.get("way") == way and found.config.get("clip") == own:
+        if found.config.get("way") == way and found.config.get("clip") == clip:
             return found.name
     command = "prior" if way == "diffusion" else "ar-prior"
     raise LimnerError(
         ErrorCode.UNKNOWN_MODEL,
-        f"There is no {way} prior for what {own} sees.",
-        f"Train one: limner train {command} --clip {own}",
+        f"There is no {way} prior for what {clip} sees.",
+        f"Train one: limner train {command} --clip {clip}",
     )

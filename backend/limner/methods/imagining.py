@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Annotated, Any, ClassVar, Generic, Protocol, TypeVar
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from limner.methods.base import Inputs, Models, Preview, Result
@@ -30,13 +31,13 @@ from limner.models.clip import Clip
 from limner.models.networks import Network, find, installed
 from limner.models.unclip import decoder as decoders
 from limner.models.unclip import upsampler as upsamplers
-from limner.models.unclip.decoder import Decoder
 from limner.models.unclip.drawing import Drawing, Kept, Told
+from limner.models.unclip.painter import Painter
 from limner.models.unclip.prior import expanded
 from limner_wire import limits
 from limner_wire.errors import ErrorCode, LimnerError
 
-LARGE_BYTES = 2**28  # weights that are not kept in memory between two parts
+LARGE_BYTES = 2**28  # weights of which only one network's are in memory at a time
 PAINTED, ENLARGED = "drawing", "enlarging"
 
 
@@ -97,7 +98,9 @@ class State:
     """A picture between two steps.
 
     Attributes:
+        config: the decoder's.
         reader: the CLIP that the decoder was made for.
+        teller: the one that reads the words which the decoder is told; nearly always the same.
         patch: where on the canvas it is painted.
         found: what the parts that are over have found, by name.
         at: which part is at work, in `stage` once it has begun.
@@ -105,8 +108,9 @@ class State:
     """
 
     params: Any
-    decoder: Decoder
+    config: Any
     reader: Clip
+    teller: Clip
     patch: Patch
     parts: list[Part] = field(default_factory=list)
     found: dict[str, Tensor] = field(default_factory=dict)
@@ -126,6 +130,12 @@ class State:
     @property
     def device(self) -> torch.device:
         return self.patch.canvas.device
+
+    @property
+    def decoder(self) -> Painter:
+        """Loaded when it is asked for; a large one makes room for the next part."""
+        made: Painter = network("decoder", self.params.decoder, self.device)
+        return made
 
 
 P = TypeVar("P", bound=Params)
@@ -176,8 +186,9 @@ class Imagining(Generic[P]):
         return state.patch.put(pictures[:1])
 
     def score(self, state: State, seen: Tensor) -> float:
-        """How near it is to what was asked for, from (B, D), what the CLIP sees of the result."""
-        return float((seen * self.told(state).embedding).sum(1).mean())
+        """How near it is to what was asked for, from (B, D) unit vectors, what the CLIP sees of the
+        result."""
+        return float((seen * F.normalize(self.told(state).embedding, dim=1)).sum(1).mean())
 
     def figures(self, state: State) -> dict[str, Any]:
         """What is to be known of the result besides its settings; JSON values."""
@@ -197,11 +208,13 @@ class Imagining(Generic[P]):
             raise LimnerError(
                 ErrorCode.BAD_INPUT, "There is no picture to begin with.", "Give one."
             )
-        decoder: Decoder = network("decoder", params.decoder, device)
+        config = decoders.config_of(network_found("decoder", params.decoder))
         given = {w.clip.name: w.clip for w in models.clips}
-        own = decoder.config.clip
+        own = config.clip
         reader = given[own] if own in given else clip.load([own], device)[0].clip
-        state = State(params, decoder, reader, _patch(inputs, device))
+        reader = reader if config.unit else reader.unscaled()
+        teller = reader if config.reads == own else clip.load([config.reads], device)[0].clip
+        state = State(params, config, reader, teller, _patch(inputs, device))
         if given and own not in given:
             state.notices.append(f"This decoder paints what {own} sees: it reads the words.")
         self.begin(state, inputs)
@@ -239,7 +252,7 @@ class Imagining(Generic[P]):
         if PAINTED in state.found and state.at < len(state.parts):
             while state.at < len(state.parts):
                 advance(state)
-        pictures = self._pictures(state)
+        pictures = None if state.reader.lacks == clip.IMAGE_ENCODER else self._pictures(state)
         image = self._image(state).cpu()
         about = {
             "method": self.name, **{k: list(v) if isinstance(v, tuple) else v
@@ -247,7 +260,9 @@ class Imagining(Generic[P]):
             "decoder": network_found("decoder", params.decoder).name,
             "steps_done": state.step, **self.figures(state),
         }  # fmt: skip
-        score = 0.0 if pictures is None else self.score(state, seen(state.reader, pictures))
+        score = 0.0
+        if pictures is not None:
+            score = self.score(state, F.normalize(seen(state.reader, pictures), dim=1))
         height, width = image.shape[1:]
         return Result(None, (height, width), None, score, about, image)
 
@@ -272,12 +287,13 @@ class Imagining(Generic[P]):
         params = state.params
         painted = Part(PAINTED, self.looks(state), lambda: self.drawing(state),
                        lambda s: s.picture, lambda s: s.picture)  # fmt: skip
-        if not params.enlarge or not installed("upsampler"):
+        name = upsampler_of(network_found("decoder", params.decoder).name)
+        if not params.enlarge or not name:
             return [painted]
         device = state.device
 
         def enlarging() -> Stage:
-            upsampler = network("upsampler", "", device)
+            upsampler = network("upsampler", name, device)
             return upsamplers.Sampling(upsampler, state.found[PAINTED], params.enlarge, params.seed)
 
         return [painted, Part(ENLARGED, params.enlarge, enlarging, lambda s: s.picture(),
@@ -313,9 +329,8 @@ def advance(state: State) -> None:
 
 
 def seen(reader: Clip, pictures: Tensor) -> Tensor:
-    """(B, D) unit vectors, what a CLIP sees of (B, 3, S, S) in [-1, 1]."""
-    with torch.no_grad():
-        return reader.encode_image(((resized(pictures, reader.size_px) + 1) / 2).clamp(0, 1))
+    """(B, D), what a CLIP sees of (B, 3, S, S) in [-1, 1]."""
+    return reader.see(((resized(pictures, reader.size_px) + 1) / 2).clamp(0, 1))
 
 
 def alone(reader: Clip, embedding: Tensor) -> Told:
@@ -327,7 +342,7 @@ def alone(reader: Clip, embedding: Tensor) -> Told:
 
 def kept_of(state: State) -> Kept | None:
     """What of the canvas stays, where a part of it is selected."""
-    patch, size = state.patch, state.decoder.config.size
+    patch, size = state.patch, state.config.size
     if patch.mask is None:
         return None
     free = resized(patch.mask[None, None], size).clamp(0, 1)
@@ -343,12 +358,28 @@ def network_found(kind: str, name: str) -> Network:
     return find(kind, name or None)
 
 
+def upsampler_of(decoder: str) -> str:
+    """The name of the upsampler that was made for a decoder's pictures, or else of the first that
+    was made for anybody's; none if there is none."""
+    told = [(n.config.get("decoder"), n.name) for n in installed("upsampler")]
+    return next((name for owner in (decoder, None) for says, name in told if says == owner), "")
+
+
 def network(kind: str, name: str, device: torch.device) -> Any:
-    """A network by its kind and name; small ones stay in memory for the next picture."""
+    """A network by its kind and name. Small ones stay in memory for the next picture; a large one
+    does until another is asked for, and is gone before that is loaded if nobody holds it."""
     found = network_found(kind, name)
-    if found.weights.stat().st_size > LARGE_BYTES:
-        return _load(kind, found.name, device)
-    return _kept(kind, found.name, found.folder, found.weights.stat().st_mtime_ns, device)
+    about = found.weights.stat()
+    key = kind, found.name, found.folder, about.st_mtime_ns, device
+    if about.st_size <= LARGE_BYTES:
+        return _kept(*key)
+    if key not in _large:
+        _large.clear()
+        _large[key] = _load(kind, found.name, device)
+    return _large[key]
+
+
+_large: dict[Any, Any] = {}
 
 
 @functools.lru_cache(maxsize=4)

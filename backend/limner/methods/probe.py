@@ -51,7 +51,7 @@ class Probe(Imagining[Params]):
     def begin(self, state: imagining.State, inputs: Inputs) -> None:
         """See the picture, in few dimensions and in more."""
         z = seen(state.reader, state.patch.cut(state.decoder.config.size))
-        name = imagine.chosen("autoregressive", state)
+        name = imagine.chosen("autoregressive", state.config.clip)
         prior: AutoregressivePrior = imagining.network("prior", name, state.device)
         asked = counted(state.params.dimensions)
         counts = [n for n in asked if n <= len(prior.pca.components)]
@@ -62,12 +62,12 @@ class Probe(Imagining[Params]):
 
     def told(self, state: imagining.State) -> Told:
         """The embeddings alone."""
-        return alone(state.reader, state.found[EMBEDDING])
+        return alone(state.teller, state.found[EMBEDDING])
 
     def start(self, state: imagining.State) -> Tensor:
         """The same noise for all."""
-        size = state.decoder.config.size
-        noise = torch.randn((1, 3, size, size), generator=random_of(state.params.seed, 0))
+        shape = state.decoder.shape
+        noise = torch.randn((1, *shape), generator=random_of(state.params.seed, 0))
         return noise.to(state.device).expand(len(state.found[EMBEDDING]), -1, -1, -1)
 
     def put(self, state: imagining.State, pictures: Tensor) -> Tensor:

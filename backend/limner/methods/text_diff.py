@@ -66,7 +66,7 @@ class TextDiff(Imagining[Params]):
         params, read = state.params, state.reader.encode_text
         neutral = read([params.neutral]) if params.neutral.strip() else None
         at = text_diff(state.found[EMBEDDING], read([params.prompt]), neutral, params.theta)
-        return alone(state.reader, at)
+        return alone(state.teller, at)
 
     def start(self, state: imagining.State) -> Tensor:
         """The picture's own noise."""

@@ -47,7 +47,7 @@ class Params(Inverting):
 def noising(state: imagining.State, pictures: Tensor) -> Part:
     """The noise of pictures is looked for; their embeddings are among what was found."""
     looks = state.params.looks
-    told = alone(state.reader, state.found[EMBEDDING])
+    told = alone(state.teller, state.found[EMBEDDING])
     return Part(NOISE, looks, lambda: Noising(state.decoder, pictures, told, steps=looks),
                 lambda s: s.noise)  # fmt: skip
 
@@ -72,7 +72,7 @@ class Variations(Imagining[Params]):
 
     def told(self, state: imagining.State) -> Told:
         """The embedding alone."""
-        return alone(state.reader, state.found[EMBEDDING])
+        return alone(state.teller, state.found[EMBEDDING])
 
     def drawing(self, state: imagining.State) -> Drawing:
         """From that noise, with as much drawn at random."""

@@ -61,6 +61,48 @@ PUBLISHED = (
 )  # fmt: skip
 STARTER_DRAWS = 1
 
+
+@dataclass(frozen=True, slots=True)
+class Pipeline:
+    """A published unCLIP that `limner models pull` knows by name; it becomes a few networks.
+
+    Attributes:
+        repositories: on the Hugging Face hub, in diffusers' layout, and the parts that are wanted
+            of each; what the first has, the next adds to.
+        size_mb: about, of what is fetched.
+    """
+
+    name: str
+    repositories: Mapping[str, tuple[str, ...]]
+    licence: str
+    size_mb: int
+    note: str
+
+
+PIPELINES = (
+    Pipeline(
+        "karlo",
+        {
+            "kakaobrain/karlo-v1-alpha": (
+                "prior", "prior_scheduler", "text_encoder", "decoder", "decoder_scheduler",
+                "text_proj", "super_res_first", "super_res_last", "super_res_scheduler",
+            ),
+            "kakaobrain/karlo-v1-alpha-image-variations": ("image_encoder", "feature_extractor"),
+        },
+        "CreativeML OpenRAIL-M", 15000, "unCLIP at 256 px, from words and from pictures",
+    ),
+    Pipeline(
+        "kandinsky-2-2",
+        {
+            "kandinsky-community/kandinsky-2-2-prior": (
+                "prior", "scheduler", "text_encoder", "image_encoder", "image_processor",
+            ),
+            "kandinsky-community/kandinsky-2-2-decoder": ("unet", "movq", "scheduler"),
+        },
+        "Apache-2.0", 19000, "unCLIP at 512 px, in the latents of a MoVQ",
+    ),
+)  # fmt: skip
+
 # Not a CLIP: it draws nothing itself, and tells the style methods one look from another.
 VGG16 = Published("vgg16", "timm/vgg16.tv_in1k", "BSD-3-Clause", 553, 0,
                   "for style pictures: torchvision's, trained on ImageNet")  # fmt: skip
@@ -161,9 +203,9 @@ def vgg16() -> Path | None:
     return next((path for path in places if path.is_file()), None)
 
 
-def published(name: str) -> Published | None:
+def published(name: str) -> Published | Pipeline | None:
     """What `limner models pull` would fetch under this name."""
-    return next((p for p in (*PUBLISHED, VGG16) if p.name == name), None)
+    return next((p for p in (*PUBLISHED, VGG16, *PIPELINES) if p.name == name), None)
 
 
 def _unknown(name: str, here: list[str]) -> tuple[str, str]:

@@ -147,6 +147,10 @@ class Clip:
         """As `encode_image`, without gradients; of their own lengths if it is `unscaled`."""
         return self._encode_image(pictures, unit=self._unit)
 
+    def see_nothing(self) -> Tensor:
+        """(1, D), of the picture that is 0 everywhere once it is normalised."""
+        return self.see(self._mean.expand(1, 3, self.size_px, self.size_px))
+
     def encode_image(self, pictures: Tensor) -> Tensor:
         """(B, 3, size_px, size_px) in [0, 1] to (B, D) unit vectors; differentiable.
 

@@ -9,10 +9,9 @@ from __future__ import annotations
 
 import json
 import re
-import secrets
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -27,11 +26,10 @@ from limner.models import (
 )
 from limner.models.catalog import (
     CONFIG,
-    STARTER,
-    STARTER_FOLDER,
     VGG16,
     WEIGHTS,
     WORDS,
+    Pipeline,
     Published,
     models_folder,
     published,
@@ -40,12 +38,16 @@ from limner.models.checkpoints import Found, UnknownKind
 from limner.models.checkpoints import read as read_checkpoint
 from limner.models.checkpoints.own import own
 from limner.models.clip import quietly, unpacked
-from limner.models.loading import read_json, read_weights, sha256
+from limner.models.hub import fetched
+from limner.models.loading import read_json, read_weights
+from limner.models.places import check_name, new_folder, refuse_taken
 from limner.models.vgg import convolutions, network
 from limner_wire.errors import ErrorCode, LimnerError
 
+PIPELINE = "model_index.json"  # of a folder in diffusers' layout
 
-def resolve(name: str) -> Published:
+
+def resolve(name: str) -> Published | Pipeline:
     """What a name stands for, before anything is fetched.
 
     Args:
@@ -73,13 +75,17 @@ def pull(model: Published) -> Path:
         LimnerError: UNKNOWN_MODEL if it can't be reached; what `keep` raises.
     """
     if model == VGG16:
-        return keep_vgg(_download(model.repository, needs_config=False)[1], asdict(model))
-    config, weights = _download(model.repository)
+        return keep_vgg(fetched(model.repository, WEIGHTS[0]), asdict(model))
+    config = read_json(fetched(model.repository, CONFIG))
+    weights = fetched(model.repository, *WEIGHTS[1:])
     return keep(model.name, config, weights, asdict(model))
 
 
-def add(path: Path, name: str | None, architecture: str | None) -> Path:
-    """Add a model from a folder in open_clip's layout or Limner's own, or from a file.
+def add(
+    path: Path, name: str | None, architecture: str | None,
+    say: Callable[[str], None] = lambda line: None,
+) -> Path:  # fmt: skip
+    """Add a model from a folder in open_clip's layout, Limner's own or diffusers', or from a file.
 
     Args:
         path: the folder or file.
@@ -87,11 +93,16 @@ def add(path: Path, name: str | None, architecture: str | None) -> Path:
         architecture: open_clip's name for the network, which a CLIP's weights do not tell; or
             "vgg16". Without it the file is looked into: generators and what belongs to them tell
             what they are.
+        say: told what became of the parts of a folder that has many.
 
     Raises:
-        LimnerError: BAD_INPUT if the architecture is missing or unknown; what `keep` and
-            `keep_found` raise.
+        LimnerError: BAD_INPUT if the architecture is missing or unknown; what `keep`, `keep_found`
+            and `pipelines.add` raise.
     """
+    if (path / PIPELINE).is_file():
+        from limner.models import pipelines
+
+        return pipelines.add(path, name or path.name, {"added": path.name}, say)
     if architecture == VGG16.name:
         return keep_vgg(path, {"licence": VGG16.licence, "note": VGG16.note, "added": path.name})
     if (path / networks.CONFIG).is_file() and not (path / CONFIG).is_file():
@@ -140,8 +151,8 @@ def keep(
         LimnerError: UNREADABLE or UNSAFE_FILE from the reader; UNKNOWN_MODEL if the weights are
             not those of the network; BAD_INPUT if the name is taken or no name.
     """
-    _check_name(name)
-    with _folder(name, facts) as part:
+    check_name(name)
+    with new_folder(name, facts) as part:
         tensors = read_weights(weights)
         (part / CONFIG).write_text(json.dumps(config, indent=1), encoding="utf-8")
         save_file(_fitted(part, tensors), part / WEIGHTS[0], {"format": "pt"})
@@ -162,13 +173,13 @@ def keep_found(name: str, found: Found, facts: dict[str, Any]) -> Path:
     """
     beside = {part: f"{name}-{part}" for part in found.beside}
     for each in (name, *beside.values()):
-        _check_name(each)
-        _refuse_taken(each)
+        check_name(each)
+        refuse_taken(each)
     for part, own_name in beside.items():
         keep_found(own_name, found.beside[part], facts)
     licence = {"licence": "as its source says"}
     whole = {"kind": found.kind, **licence, **found.facts, **beside, **facts}
-    with _folder(name, whole) as part_folder:
+    with new_folder(name, whole) as part_folder:
         config = {"kind": found.kind, **found.config}
         text = json.dumps(config, indent=1)
         (part_folder / networks.CONFIG).write_text(text, encoding="utf-8")
@@ -190,19 +201,6 @@ def _own(folder: Path) -> Found:
     return own(network.kind, config, read_weights(network.weights), facts)
 
 
-def _check_name(name: str) -> None:
-    taken = name in (STARTER, VGG16.name) or (STARTER_FOLDER.parent / name).exists()
-    if taken or not networks.NAME.fullmatch(name):
-        raise LimnerError(ErrorCode.BAD_INPUT, f"{name!r} can't be a model's name.", "Use --name.")
-
-
-def _refuse_taken(name: str) -> None:
-    if (models_folder() / name).exists():
-        raise LimnerError(
-            ErrorCode.BAD_INPUT, f"There is a model {name!r} already.", "Give another --name."
-        )
-
-
 def keep_vgg(weights: Path, facts: dict[str, Any]) -> Path:
     """Put VGG16's convolutions into the models folder, where the style methods find them.
 
@@ -210,27 +208,11 @@ def keep_vgg(weights: Path, facts: dict[str, Any]) -> Path:
         LimnerError: UNREADABLE or UNSAFE_FILE from the reader; UNKNOWN_MODEL if it is not VGG16;
             BAD_INPUT if it is there already.
     """
-    with _folder(VGG16.name, facts) as part:
+    with new_folder(VGG16.name, facts) as part:
         tensors = convolutions(read_weights(weights))
         network(tensors)
         save_file(tensors, part / WEIGHTS[0], {"format": "pt"})
     return models_folder() / VGG16.name
-
-
-@contextmanager
-def _folder(name: str, facts: dict[str, Any]) -> Iterator[Path]:
-    """A model's new folder, to be filled; it is there with its card at the end, or not at all."""
-    _refuse_taken(name)
-    target = models_folder() / name
-    part = models_folder() / f".{name}.{secrets.token_hex(4)}"
-    part.mkdir(parents=True)
-    try:
-        yield part
-        card = {"name": name, **facts, "sha256": sha256(part / WEIGHTS[0])}
-        (part / "card.json").write_text(json.dumps(card, indent=1), encoding="utf-8")
-        part.rename(target)
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
 
 
 def _fitted(folder: Path, tensors: dict[str, Any]) -> dict[str, Any]:
@@ -248,28 +230,3 @@ def _fitted(folder: Path, tensors: dict[str, Any]) -> dict[str, Any]:
             "Check --arch: it is one of open_clip.list_models().",
         ) from problem
     return {k: v.contiguous() for k, v in tensors.items()}
-
-
-def _download(repository: str, *, needs_config: bool = True) -> tuple[dict[str, Any], Path]:
-    from huggingface_hub import hf_hub_download
-    from huggingface_hub.errors import EntryNotFoundError, HfHubHTTPError, LocalEntryNotFoundError
-
-    def fetch(name: str) -> Path:
-        return Path(hf_hub_download(repository, name))
-
-    try:
-        config = read_json(fetch(CONFIG)) if needs_config else {}
-        for name in WEIGHTS[1:] if needs_config else WEIGHTS[:1]:
-            try:
-                return config, fetch(name)
-            except LocalEntryNotFoundError:
-                raise
-            except EntryNotFoundError:
-                continue
-    except (HfHubHTTPError, LocalEntryNotFoundError, OSError, ValueError) as problem:
-        raise LimnerError(
-            ErrorCode.UNKNOWN_MODEL,
-            f"{repository} can't be fetched ({type(problem).__name__}).",
-            "Check the network and the name; a file you have can be added: limner models add FILE.",
-        ) from problem
-    raise LimnerError(ErrorCode.UNKNOWN_MODEL, f"{repository} holds no weights that Limner knows.")

@@ -23,8 +23,7 @@ from PIL import Image, ImageDraw
 from torch import Tensor
 
 from limner.methods import imagine, text_diff
-from limner.methods.imagining import State, alone, network, seen
-from limner.methods.patch import Patch
+from limner.methods.imagining import alone, network, seen
 from limner.models.clip import Clip
 from limner.models.inversion import psnr
 from limner.models.unclip.decoder import Decoder
@@ -77,8 +76,7 @@ class Evaluation:
     def imagined(self, captions: Sequence[str], prior: str) -> tuple[Tensor, float]:
         """(B, 3, S, S) in [-1, 1], and the seconds that one took."""
         params = self.params(imagine.Params, prior=prior)
-        white = Patch.of(torch.ones(3, 64, 64, device=self.device))
-        name = imagine.chosen(prior, State(params, self.decoder, self.reader, white))
+        name = imagine.chosen(prior, self.decoder.config.clip)
         draws, empty = network("prior", name, self.device), self.reader.read([""])
         out, begun = [], time.perf_counter()
         for first in range(0, len(captions), LOT):

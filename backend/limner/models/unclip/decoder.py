@@ -21,8 +21,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from limner.models.clip import Words
-from limner.models.networks import find, frozen, whole
-from limner.models.unclip.sampling import PREDICTIONS, clean_of
+from limner.models.networks import Network, find, frozen, whole
+from limner.models.unclip.painter import Painter
+from limner.models.unclip.sampling import PREDICTIONS
 from limner.models.unclip.schedule import KINDS, Schedule
 from limner_wire.errors import ErrorCode, LimnerError
 
@@ -50,6 +51,8 @@ class Config:
         prediction: of `sampling.PREDICTIONS`.
         learned_variance: whether it also puts out how wide each step's draw is.
         schedule: of `schedule.KINDS`.
+        unit: whether it has learned from embeddings of length 1.
+        eta: how random its steps are, if nothing else is said: 0 is DDIM, 1 ancestral.
     """
 
     clip: str
@@ -67,6 +70,13 @@ class Config:
     prediction: str = "sample"
     learned_variance: bool = False
     schedule: str = "cosine"
+    unit: bool = True
+    eta: float = 0.0
+
+    @property
+    def reads(self) -> str:
+        """The CLIP that reads the words which it is told."""
+        return self.clip
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> Config:
@@ -100,6 +110,7 @@ class Config:
             clip=str(content.get("clip", "")), widths=widths, attends=tuple(map(bool, attends)),
             gain=float(content.get("gain", 1.0)), prediction=content["prediction"],
             learned_variance=bool(content.get("learned_variance")), schedule=content["schedule"],
+            unit=content.get("unit") is not False, eta=1.0 if content.get("eta") == 1 else 0.0,
             **numbers,
         )  # fmt: skip
 
@@ -147,8 +158,8 @@ def unet() -> Any:
     return UNet2DConditionModel
 
 
-class Decoder(nn.Module):
-    """See the module's text.
+class Decoder(Painter):
+    """See the module's text; it paints pixels.
 
     Attributes:
         text_proj: see `Condition`.
@@ -158,6 +169,7 @@ class Decoder(nn.Module):
     def __init__(self, config: Config) -> None:
         super().__init__()
         self.config, self.schedule = config, Schedule.of(config.schedule)
+        self.shape = (3, config.size, config.size)
         channels = 3 * config.patch**2
         kinds = [
             "SimpleCrossAttn{}Block2D" if a else "Resnet{}sampleBlock2D" for a in config.attends
@@ -197,21 +209,31 @@ class Decoder(nn.Module):
         out = [F.pixel_shuffle(part, self.config.patch) for part in parts]
         return out[0], out[1] if len(out) > 1 else None
 
-    def clean(
-        self, noisy: Tensor, time: int, embedded: Tensor, words: Words
-    ) -> tuple[Tensor, Tensor | None]:
-        """The clean pictures in noisy ones by one look, and the variance's share; see `forward`."""
-        times = torch.full((len(noisy),), time, device=noisy.device)
-        out, share = self(noisy, times, embedded, words)
-        return clean_of(self.config.prediction, out, noisy, float(self.schedule.kept[time])), share
+
+def config_of(found: Network) -> Any:
+    """What a decoder is built from: `Config`, or `latent_decoder.Config`.
+
+    Raises:
+        LimnerError: UNREADABLE if something is missing or out of bounds.
+    """
+    return _classes(found)[0].from_json(found.config)
 
 
-def load(name: str | None = None, device: torch.device | None = None) -> Decoder:
+def load(name: str | None = None, device: torch.device | None = None) -> Painter:
     """A decoder on this machine, frozen; the first if none is named.
 
     Raises:
         LimnerError: UNKNOWN_MODEL if there is none of that name, or its weights are not its own.
     """
     found = find("decoder", name)
-    decoder = frozen(found, Decoder(Config.from_json(found.config)), device)
-    return decoder.to(memory_format=torch.channels_last)
+    made: Painter = _classes(found)[1](config_of(found))
+    return frozen(found, made, device).to(memory_format=torch.channels_last)
+
+
+def _classes(found: Network) -> tuple[Any, Any]:
+    """Of its config and itself, by the space in which it paints."""
+    if found.config.get("space", "pixels") == "pixels":
+        return Config, Decoder
+    from limner.models.unclip import latent_decoder as latent
+
+    return latent.Config, latent.LatentDecoder

@@ -11,11 +11,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from limner.chance import random_of
 from limner.models.clip import Words
-from limner.models.unclip.decoder import Decoder
+from limner.models.unclip.painter import Painter
 from limner.models.unclip.prior import expanded, joined
 from limner.models.unclip.sampling import ancestral, ddim, guided, inverted, thresholded
 
@@ -54,8 +55,9 @@ class Drawing:
     Args:
         guidance: 1 is what the embedding and the words say; more is more of it.
         eta: in [0, 1]; 0 draws nothing at random on the way, so that the start says all; a learned
-            variance is used at 1.
-        start: (B, 3, S, S) noise; drawn by the seed if None.
+            variance is used at 1. If None, 0 where a start is given, else as the decoder's config
+            has it.
+        start: (B, *shape) noise, of the decoder's shape; drawn by the seed if None.
         kept: what of another picture stays: at each step what is kept is put back with as much
             noise (Lugmayr et al. 2022, arXiv 2201.09865, eq. 8).
         resamples: how often each step is made then, with noise in between, so that both parts meet
@@ -66,27 +68,29 @@ class Drawing:
     """
 
     def __init__(
-        self, decoder: Decoder, told: Told, *, seed: int, steps: int, guidance: float = 1.0,
-        eta: float = 0.0, start: Tensor | None = None, kept: Kept | None = None,
+        self, decoder: Painter, told: Told, *, seed: int, steps: int, guidance: float = 1.0,
+        eta: float | None = None, start: Tensor | None = None, kept: Kept | None = None,
         resamples: int = 1,
     ) -> None:  # fmt: skip
         self.decoder, self.told, self._seed = decoder, told, seed
-        self._guidance, self._eta, self._kept = guidance, eta, kept
+        usual = decoder.config.eta if start is None else 0.0
+        self._guidance, self._eta = guidance, usual if eta is None else eta
+        self._kept, self._stays = kept, None if kept is None else diffused(decoder, kept)
         course = decoder.schedule.respaced(steps)
         self._walk = [(at, turn > 0) for at in course for turn in range(resamples)]
         self.step, self.total = 0, len(self._walk)
-        size = decoder.config.size
-        shape = (len(told.embedding), 3, size, size)
+        shape = (len(told.embedding), *decoder.shape)
         self._noisy = self._noise(shape) if start is None else start.clone()
         self._clean = torch.zeros_like(self._noisy)
 
     @property
+    @torch.no_grad()
     def picture(self) -> Tensor:
         """(B, 3, S, S) in [-1, 1]: what it takes the pictures for so far."""
-        if self._kept is None or not self.step:
-            return self._clean.clamp(-1, 1)
-        free = self._kept.free
-        return (self._kept.picture + free * (self._clean - self._kept.picture)).clamp(-1, 1)
+        out = self.decoder.pictures(self._clean)
+        if self._kept is not None and self.step:
+            out = self._kept.picture + self._kept.free * (out - self._kept.picture)
+        return out.clamp(-1, 1)
 
     @torch.no_grad()
     def advance(self) -> None:
@@ -98,16 +102,15 @@ class Drawing:
             self._noisy = math.sqrt(part) * self._noisy + math.sqrt(1 - part) * noise
             noise = self._noise(self._noisy.shape, 2)
         clean, share = looked(self.decoder, self._noisy, time, self.told, self._guidance)
-        self._clean = held(clean, self._guidance)
+        self._clean = clean if self.decoder.is_latent else held(clean, self._guidance)
         if self._eta == 1:
             after = ancestral(self._noisy, self._clean, kept, to, noise, share)
         else:
             after = ddim(self._noisy, self._clean, kept, to, self._eta, noise)
-        if self._kept is not None:
-            known = math.sqrt(to) * self._kept.picture + math.sqrt(1 - to) * self._noise(
-                self._kept.picture.shape, 3
-            )
-            after = known + self._kept.free * (after - known)
+        if self._stays is not None:
+            picture, free = self._stays.picture, self._stays.free
+            known = math.sqrt(to) * picture + math.sqrt(1 - to) * self._noise(picture.shape, 3)
+            after = known + free * (after - known)
         self._noisy = after
         self.step += 1
 
@@ -137,12 +140,13 @@ class Noising:
     """
 
     def __init__(
-        self, decoder: Decoder, pictures: Tensor, told: Told, *, steps: int, rounds: int = 1
+        self, decoder: Painter, pictures: Tensor, told: Told, *, steps: int, rounds: int = 1
     ) -> None:
         self.decoder, self.told, self._rounds = decoder, told, rounds
         self._walk = decoder.schedule.respaced(steps)[::-1]
         self.step, self.total = 0, len(self._walk)
-        self.noise = pictures.clone()
+        with torch.no_grad():
+            self.noise = decoder.encoded(pictures).clone()
 
     @torch.no_grad()
     def advance(self) -> None:
@@ -165,8 +169,18 @@ class Noising:
         self.noise = saved["noise"].to(self.noise)
 
 
+def diffused(decoder: Painter, kept: Kept) -> Kept:
+    """What of a picture stays, as the decoder diffuses it; a latent may change where anything that
+    it stands for may."""
+    if not decoder.is_latent:
+        return kept
+    with torch.no_grad():
+        latents = decoder.encoded(kept.picture)
+    return Kept(latents, F.adaptive_max_pool2d(kept.free, latents.shape[2:]))
+
+
 def looked(
-    decoder: Decoder, noisy: Tensor, time: int, told: Told, guidance: float
+    decoder: Painter, noisy: Tensor, time: int, told: Told, guidance: float
 ) -> tuple[Tensor, Tensor | None]:
     """The clean pictures by one look, or by two where guidance is not 1; and the share of a learned
     variance, of the look that was told all."""

@@ -16,7 +16,8 @@ from limner_wire.errors import ErrorCode, LimnerError
 
 STEPS = 1000
 WORST_BETA = 0.999  # the cosine's last step would keep nothing at all
-KINDS = ("cosine", "linear")
+KINDS = ("cosine", "linear", "latent-linear", "latent-scaled")
+LATENT_BETAS = 0.00085, 0.012  # of latent diffusion (Rombach et al. 2022, arXiv 2112.10752)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +40,9 @@ class Schedule:
         """
         if kind not in KINDS:
             raise LimnerError(ErrorCode.UNREADABLE, f"There is no schedule {kind!r:.40}.")
-        return cls.cosine(steps) if kind == "cosine" else cls.linear(steps)
+        if kind == "cosine":
+            return cls.cosine(steps)
+        return cls.linear(steps) if kind == "linear" else cls.latent(kind == "latent-scaled", steps)
 
     @classmethod
     def cosine(cls, steps: int = STEPS) -> Schedule:
@@ -58,6 +61,15 @@ class Schedule:
         scale = STEPS / steps
         beta = torch.linspace(1e-4 * scale, 0.02 * scale, steps, dtype=torch.float64)
         return cls((1 - beta.clamp(max=WORST_BETA)).cumprod(0))
+
+    @classmethod
+    def latent(cls, is_scaled: bool, steps: int = STEPS) -> Schedule:
+        """Beta between `LATENT_BETAS`, scaled to T: evenly, as Kandinsky 2.2 has it, or its root
+        evenly, as Stable Diffusion has it."""
+        power = 0.5 if is_scaled else 1.0
+        first, last = ((beta * STEPS / steps) ** power for beta in LATENT_BETAS)
+        roots = torch.linspace(first, last, steps, dtype=torch.float64)
+        return cls((1 - roots ** (1 / power)).cumprod(0))
 
     def __len__(self) -> int:
         return len(self.kept)

@@ -41,6 +41,7 @@ class Config:
         prediction: of `sampling.PREDICTIONS`; "sample" is what the enlarged picture lacks.
         schedule: of `schedule.KINDS`.
         eta: how random its steps are: 0 is DDIM, 1 ancestral.
+        last: whether a second network makes the last step.
     """
 
     widths: tuple[int, ...] = (64, 96, 96)
@@ -51,6 +52,7 @@ class Config:
     prediction: str = "sample"
     schedule: str = "cosine"
     eta: float = 0.0
+    last: bool = False
 
     def __post_init__(self) -> None:
         if any(width % self.groups for width in self.widths):
@@ -80,7 +82,7 @@ class Config:
         sizes = {name: whole(content, name, most) for name, most in MOST.items()}
         return cls(
             widths=widths, eta=float(eta), prediction=content["prediction"],
-            schedule=content["schedule"], **sizes,
+            schedule=content["schedule"], last=content.get("last") is True, **sizes,
         )  # fmt: skip
 
     def to_json(self) -> dict[str, Any]:
@@ -95,7 +97,7 @@ class Config:
 
 # Karlo's `super_res_first` and `super_res_last` (kakaobrain/karlo, improved_sr_64_256_1.4B.yaml):
 # seven ancestral steps, the last of them by the second network. Their variance is not learned.
-KARLO = Config((320, 640, 960, 1280), 3, 32, patch=1, prediction="epsilon", eta=1.0)
+KARLO = Config((320, 640, 960, 1280), 3, 32, patch=1, prediction="epsilon", eta=1.0, last=True)
 KARLO_STEPS = 7
 
 
@@ -104,14 +106,19 @@ class Upsampler:
 
     Args:
         network: of that config; a `blank` one if None.
+        last: the second network, if there is one.
 
     Attributes:
         network: diffusers' UNet2DModel.
+        last: what makes the last step, if that is another.
     """
 
-    def __init__(self, config: Config, network: nn.Module | None = None) -> None:
+    def __init__(
+        self, config: Config, network: nn.Module | None = None, last: nn.Module | None = None
+    ) -> None:
         self.config, self.schedule = config, Schedule.of(config.schedule)
         self.network = blank(config) if network is None else network
+        self.last = None if last is None else Upsampler(config, last)
 
     @property
     def device(self) -> torch.device:
@@ -177,7 +184,15 @@ def load(name: str | None = None, device: torch.device | None = None) -> Upsampl
     """
     found = find("upsampler", name)
     config = Config.from_json(found.config)
-    return Upsampler(config, frozen(found, blank(config), device))
+    if not config.last:
+        return Upsampler(config, frozen(found, blank(config), device))
+    pair = frozen(found, both(config), device)
+    return Upsampler(config, pair.get_submodule("first"), pair.get_submodule("last"))
+
+
+def both(config: Config) -> nn.Module:
+    """Two networks, `first` and `last`, that have learned nothing yet."""
+    return nn.ModuleDict({"first": blank(config), "last": blank(config)})
 
 
 class Sampling:
@@ -185,7 +200,7 @@ class Sampling:
 
     Args:
         low: (B, 3, h, w) in [-1, 1].
-        last: what makes the last step; the same if None.
+        last: what makes the last step; the upsampler's own, or the same, if None.
 
     Attributes:
         total: how many steps there are.
@@ -200,7 +215,7 @@ class Sampling:
         last: Upsampler | None = None,
     ) -> None:  # fmt: skip
         self.upsampler, self.total, self.step = upsampler, steps, 0
-        self._last, self._seed = last or upsampler, seed
+        self._last, self._seed = last or upsampler.last or upsampler, seed
         self._course = upsampler.schedule.respaced(steps)
         self._low = low.to(upsampler.device)
         self._clean = upsampler.enlarged(self._low).clamp(-1, 1)
