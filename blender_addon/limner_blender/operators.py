@@ -328,7 +328,7 @@ SIMPLE = (
     ("resume", _("Go On"), _("Let the drawing go on"),
      lambda s, c: s.easel.command("resume"), lambda s, c: s.why_not_pause()),
     ("stop_keep", _("Stop and Keep"), _("Stop, and keep the drawing as it is"),
-     lambda s, c: s.easel.command("keep"), lambda s, c: s.why_not_hold()),
+     lambda s, c: s.stop_keep(), lambda s, c: s.why_not_hold()),
     ("cancel", _("Cancel"), _("Stop, and throw the drawing away"),
      lambda s, c: s.easel.command("drop"), lambda s, c: s.why_not_cancel()),
     ("start_backend", _("Start Backend"), _("Start Limner’s backend on this machine"),

@@ -216,11 +216,14 @@ def _item(at: int, identifier: str, name: str, help_text: str = "") -> Item:
 
 
 def _method_items(_self: Any, _context: Any) -> list[Item]:
-    rows = forms.methods.items()
-    items = [
-        _item(at, name, _(row.get("title") or words.label(name)), _(row.get("about", "")))
-        for at, (name, row) in enumerate(rows)
-    ]
+    items: list[Item] = []
+    before = None
+    for at, (name, row) in enumerate(forms.methods.items()):
+        if (family := row.get("family")) and family != before:
+            items.append(_item(at, "", _(family)))  # a heading: it can't be chosen
+        before = family
+        title = _(row.get("title") or words.label(name))
+        items.append(_item(at, name, title, _(row.get("about", ""))))
     return items or [_item(0, NONE, _("not known yet"))]
 
 

@@ -200,6 +200,11 @@ class Studio:
         self.easel.adopt(job)
         self.line.ask(m.Watch(job.id))
 
+    def stop_keep(self) -> None:
+        """Stop the shown drawing, and keep it with what was changed last."""
+        self._send_changes(is_last=True)
+        self.easel.command("keep")
+
     def keep(self, job: Job) -> None:
         """Put a result into the file, if it is not there.
 
@@ -315,9 +320,10 @@ class Studio:
             self.line.elsewhere = Where(found.address, key, is_far=True)
             found.key = key
 
-    def _send_changes(self) -> None:
+    def _send_changes(self, is_last: bool = False) -> None:
         is_open = self.line.is_ready and self.is_attached and self.job.state != SENDING
         gap_s = STAYS_GAP_S if self.job is not None and self.job.stays else GAP_S
+        gap_s = 0.0 if is_last else gap_s
         if is_open and (changes := self.adjuster.due(time.monotonic(), gap_s)):
             self.easel.adjust(self._attached, changes)
             if not self.job.stays:  # else the picture says it

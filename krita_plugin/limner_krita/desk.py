@@ -16,6 +16,8 @@ from limner_wire import limits, messages
 
 LONGEST_MIN_PX, LONGEST_MAX_PX = 64, 1024
 SAVE_MS = 500  # after the last change
+TIP = Qt.ItemDataRole.ToolTipRole
+MOST_METHODS = 24  # of the open list, without scrolling
 
 
 class Desk(QtWidgets.QWidget):
@@ -25,6 +27,7 @@ class Desk(QtWidgets.QWidget):
         layers: what tells the paint layers of the document in front (`Inputs`).
 
     Attributes:
+        chooser: the methods, those of a family together; it has its own place.
         missing: says what the method lacks on the backend's machine; it has its own place.
 
     Signals:
@@ -37,12 +40,13 @@ class Desk(QtWidgets.QWidget):
     edited = Signal()
     chosen = Signal()
 
-    def __init__(
-        self, settings: Settings, tabs: QtWidgets.QTabBar,
-        layers: Callable[[], Sequence[tuple[str, str]]],
-    ) -> None:  # fmt: skip
+    def __init__(self, settings: Settings, layers: Callable[[], Sequence[tuple[str, str]]]) -> None:
         super().__init__()
-        self.settings, self.tabs = settings, tabs
+        self.settings = settings
+        self.chooser = QtWidgets.QComboBox()
+        self.chooser.setObjectName("limner_methods")
+        self.chooser.setMaxVisibleItems(MOST_METHODS)
+        self.chooser.currentIndexChanged.connect(self._method_chosen)
         self.methods: dict[str, dict[str, Any]] = {}
         self.form: Form | None = None
         self._models: tuple[dict[str, Any], ...] = ()
@@ -66,7 +70,6 @@ class Desk(QtWidgets.QWidget):
         column.addWidget(self.inputs)
         column.addLayout(self._place)
         column.addLayout(self._frame())
-        tabs.currentChanged.connect(self._tab_changed)
 
     # --- what there is ----------------------------------------------------------------------
 
@@ -78,13 +81,7 @@ class Desk(QtWidgets.QWidget):
         self._built, self._models = offered, welcome.models
         self.methods = {str(method["name"]): method for method in welcome.methods}
         self._build_models()
-        self.tabs.blockSignals(True)
-        while self.tabs.count():
-            self.tabs.removeTab(0)
-        for name, method in self.methods.items():
-            at = self.tabs.addTab(_(method.get("title", words.label(name))))
-            self.tabs.setTabData(at, name)
-        self.tabs.blockSignals(False)
+        self._build_chooser()
         last = self.settings.method
         self.choose(last if last in self.methods else next(iter(self.methods)))
 
@@ -107,7 +104,9 @@ class Desk(QtWidgets.QWidget):
         """Show a method's form, as it was left."""
         self.settings.method = name
         method = self.method
-        self._select_tab(name)
+        self.chooser.blockSignals(True)
+        self.chooser.setCurrentIndex(self.chooser.findData(name))
+        self.chooser.blockSignals(False)
         self._about.setText(_(method.get("about", "")))
         self.missing.setText(self.why_not_ready)
         self.missing.setVisible(bool(self.why_not_ready))
@@ -181,7 +180,7 @@ class Desk(QtWidgets.QWidget):
             self.form.attach(is_live)
         self.inputs.enable(not is_live)
         self._about.setVisible(not is_live)
-        for widget in (self._longest, self._model, self.tabs):
+        for widget in (self._longest, self._model, self.chooser):
             widget.setEnabled(not is_live)
 
     # --- inside -----------------------------------------------------------------------------
@@ -216,7 +215,7 @@ class Desk(QtWidgets.QWidget):
         self._model.addItem(best, "")
         for model in self._models:
             self._model.addItem(str(model["name"]), str(model["name"]))
-            self._model.setItemData(self._model.count() - 1, model.get("note", ""), 3)
+            self._model.setItemData(self._model.count() - 1, model.get("note", ""), TIP)
         self._model.setCurrentIndex(max(0, self._model.findData(self.settings.model)))
 
     def _chosen_models(self) -> tuple[str, ...]:
@@ -236,15 +235,22 @@ class Desk(QtWidgets.QWidget):
         if self.form is not None:
             self.form.recommend(recipe)
 
-    def _select_tab(self, name: str) -> None:
-        for at in range(self.tabs.count()):
-            if self.tabs.tabData(at) == name and self.tabs.currentIndex() != at:
-                self.tabs.blockSignals(True)
-                self.tabs.setCurrentIndex(at)
-                self.tabs.blockSignals(False)
+    def _build_chooser(self) -> None:
+        """All methods, with a line between two families; what each does is its tool tip."""
+        self.chooser.blockSignals(True)
+        self.chooser.clear()
+        before = None
+        for name, method in self.methods.items():
+            if before not in (None, method.get("family")):
+                self.chooser.insertSeparator(self.chooser.count())
+            before = method.get("family")
+            self.chooser.addItem(_(method.get("title", words.label(name))), name)
+            about = _(method.get("about", ""))
+            self.chooser.setItemData(self.chooser.count() - 1, about, TIP)
+        self.chooser.blockSignals(False)
 
-    def _tab_changed(self, at: int) -> None:
-        if (name := self.tabs.tabData(at)) in self.methods:
+    def _method_chosen(self, at: int) -> None:
+        if (name := self.chooser.itemData(at)) in self.methods:
             self.choose(name)
             self._edited()
 

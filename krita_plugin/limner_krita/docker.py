@@ -52,12 +52,7 @@ class Panel(QtWidgets.QScrollArea):
         self._kept: set[str] = set()  # drawings that are to be applied when their results come
         self.link = LinkBar(transport, own, settings, krita)
         self.easel = Easel(transport, canvas, self)
-        self.tabs = QtWidgets.QTabBar()
-        self.tabs.setObjectName("limner_methods")
-        self.tabs.setExpanding(False)
-        self.tabs.setUsesScrollButtons(True)
-        self.tabs.setElideMode(QtCore.Qt.TextElideMode.ElideNone)  # “Draw in a…” says little
-        self.desk = Desk(settings, self.tabs, canvas.paint_layers)
+        self.desk = Desk(settings, canvas.paint_layers)
         self.preview, self.tray, self.gallery = Preview(), Tray(), Gallery()
         self._on_canvas = OnCanvas(canvas, self)
         self._adjuster = Adjuster()
@@ -173,12 +168,13 @@ class Panel(QtWidgets.QScrollArea):
         elif not is_attached:
             self._adjusting.stop()
 
-    def _adjust(self) -> None:
-        """Send what has changed, when it is time."""
+    def _adjust(self, is_last: bool = False) -> None:
+        """Send what has changed, when it is time; at once if nothing comes after it."""
         job = self.job
         if job is None or not self._is_attached():
             return
-        changes = self._adjuster.due(time.monotonic(), STAYS_GAP_S if job.stays else GAP_S)
+        gap_s = 0.0 if is_last else STAYS_GAP_S if job.stays else GAP_S
+        changes = self._adjuster.due(time.monotonic(), gap_s)
         if not changes:
             return
         self.easel.adjust(job.id, changes)
@@ -392,7 +388,7 @@ class Panel(QtWidgets.QScrollArea):
         inside = QtWidgets.QWidget()
         column = QtWidgets.QVBoxLayout(inside)
         column.addWidget(self.link)
-        column.addWidget(self.tabs)
+        column.addWidget(self.desk.chooser)
         column.addLayout(ask)
         for widget in (self.desk.inputs.needed, self.desk.missing):
             column.addWidget(widget)
@@ -435,6 +431,8 @@ class Panel(QtWidgets.QScrollArea):
         elif name == "apply_picture" and self.job is not None:
             self.easel.apply(self.job, as_picture=True)
         else:
+            if name == "keep":
+                self._adjust(is_last=True)
             if name == "keep" and self.job is not None and self.job.stays:
                 self._kept.add(self.job.id)  # it is all that is left to do with it
             self.easel.command(name)

@@ -18,8 +18,9 @@ MODELS = [
 def what_is_offered() -> dict[str, Any]:
     """The real methods, and two models."""
     methods = [
-        {"name": m.name, "title": m.title, "about": m.about, "schema": schema(m.params),
-         "inputs": list(m.inputs), "needs": list(m.needs), "models": m.needs_models}
+        {"name": m.name, "title": m.title, "family": m.family, "about": m.about,
+         "schema": schema(m.params), "inputs": list(m.inputs), "needs": list(m.needs),
+         "models": m.needs_models}
         for m in METHODS.values()
     ]  # fmt: skip
     return {"methods": methods, "models": deepcopy(MODELS)}

@@ -50,7 +50,7 @@ def texts_of_the_methods() -> set[str]:
     i18n._catalogue.clear()
     found = set(LACKS.values())
     for method in METHODS.values():
-        found |= {method.title, method.about}
+        found |= {method.title, method.family, method.about}
         for name, row in schema(method.params)["properties"].items():
             values = row.get("enum", []) + row.get("items", {}).get("enum", [])
             found |= {row["description"], *map(words.label, [name, *values])}

@@ -124,6 +124,16 @@ def opened(browser: Browser, link: list[str]) -> Iterator[Page]:
     assert not said
 
 
+def choose(page: Page, title: str) -> None:
+    """Show a method's form, whichever family it is of."""
+    page.locator("#methods button").first.wait_for()
+    tab = page.locator("#methods").get_by_role("tab", name=title, exact=True)
+    for family in page.locator("#families").get_by_role("tab").all():
+        if not tab.count():
+            family.click()
+    tab.click()
+
+
 def draw(page: Page, prompt: str, **settings: float) -> None:
     page.fill("#prompt", prompt)
     for name, value in settings.items():

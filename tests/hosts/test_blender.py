@@ -31,6 +31,7 @@ from limner.models import clip
 from limner.pictures import encode_png
 
 sys.path.append(str(Path(__file__).parents[1] / "methods"))
+import imaginations
 import studios
 
 SCRIPTS = Path(__file__).parent / "blender"
@@ -224,6 +225,29 @@ def test_a_domain_is_learnt(
     wanted = sheets.sheet("apples-2", (canvas[0], canvas[1]))
     assert sheets.apart(sheet.resize(wanted.size), wanted) < SAME
     assert one["edited_by"] == ["done", "apples"]
+    assert_nothing_is_left(one["left"], one["before"])
+
+
+def test_a_picture_is_imagined(
+    blender: Path, portrait: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It forms look by look, answers its slider, and is one image; a blend ends at its picture."""
+    imaginations.install(tmp_path / "models")
+    one = run_with(tmp_path / "models", blender, "imagining.py", tmp_path, monkeypatch)
+    assert one["why_not"] == "" and one["uploads"] == []
+    assert 0 < one["held"] < one["step"] and max(one["canvas"]) == 128
+    state, names, guidance, in_editor = one["kept"]
+    assert (state, guidance, in_editor) == ("done", 12, "portrait.png")  # it takes no one's place
+    assert names == sorted([*one["images"], "a red apple"])
+    result = np.asarray(Image.open(tmp_path / "result.png").convert("RGB"))
+    assert np.array_equal(np.load(tmp_path / "kept.npy"), result)
+    assert one["undone"] == one["images"] and one["redone"] == [names, True]
+    assert one["why_not_blend"] == "Give it a picture first: “Blend with”."
+    assert one["blend"][:2] == ["done", ["other", "picture"]]
+    high, wide, _ = np.load(tmp_path / "blend.npy").shape
+    square = slice((wide - high) // 2, (wide + high) // 2)
+    painted = np.load(tmp_path / "blend.npy")[:, square].mean((0, 1))
+    assert np.abs(painted - (0.1 * 255, 0.3 * 255, 0.8 * 255)).mean() < 40
     assert_nothing_is_left(one["left"], one["before"])
 
 

@@ -21,6 +21,7 @@ from chromium_host import (
     Browser,
     Page,
     bring,
+    choose,
     draw,
     expect,
     serving,
@@ -103,7 +104,7 @@ def test_a_reload_in_mid_job_comes_back_to_it(page: Page) -> None:
 
 
 def test_a_drawing_in_space_is_turned_by_hand_and_by_keys(page: Page, tmp_path: Path) -> None:
-    page.get_by_role("tab", name="Draw in space").click()
+    choose(page, "Draw in space")
     draw(page, "a red apple", Steps=20_000)
     state(page, "Drawing")
     page.wait_for_function(f"() => ({DRAWN})() > 10_000")
@@ -120,7 +121,7 @@ def test_a_drawing_in_space_is_turned_by_hand_and_by_keys(page: Page, tmp_path: 
     seen = page.evaluate(TURNED, [svg.decode(), 50, 20])
     flat, _ = views(read_svg(svg, (224, 224)), torch.tensor([[50.0, 20.0]]), (224, 224))
     assert seen == pytest.approx(flat.points.flatten().tolist(), abs=0.01)
-    page.get_by_role("tab", name="Draw from words").click()
+    choose(page, "Draw from words")
     page.get_by_role("button", name="Go on from this").click()
     expect(page.get_by_role("tab", name="Draw in space")).to_have_attribute("aria-selected", "true")
 
@@ -152,7 +153,7 @@ def turn_and_come_back(page: Page) -> None:
 
 def test_pictures_go_in_and_come_back(page: Page, tmp_path: Path) -> None:
     Image.new("RGB", (120, 80), "teal").save(tmp_path / "sea.png")
-    page.get_by_role("tab", name="Trace a picture").click()
+    choose(page, "Trace a picture")
     expect(page.locator("#draw")).to_be_disabled()
     expect(page.locator("#needs")).to_have_text("Give it a picture first: “Begin from”.")
     page.set_input_files('.zone[data-role="init"] input', tmp_path / "sea.png")
@@ -182,7 +183,7 @@ def test_a_drawing_in_a_style(page: Page, tmp_path: Path) -> None:
     """Dropped and pasted pictures come to their places; a drawing has the colours of the style."""
     for name, colour in (("sea.png", "teal"), ("sand.webp", "khaki"), ("lava.jpg", "firebrick")):
         Image.new("RGB", (60, 40), colour).save(tmp_path / name)
-    page.get_by_role("tab", name="Draw in a style").click()
+    choose(page, "Draw in a style")
     assert given(page) == ["style", *OTHERS]
     expect(page.locator("#draw")).to_be_disabled()
     expect(page.locator("#needs")).to_have_text("Give it a picture first: “In the style of”.")
@@ -233,7 +234,7 @@ def test_a_picture_falls_where_one_is_needed_then_where_none_is(page: Page, tmp_
         assert [zone.partition(" ")[2] for zone in given(page)] == ["sea.png"] * count + [""] * (
             3 - count
         )
-    page.get_by_role("tab", name="Draw in a style").click()
+    choose(page, "Draw in a style")
     bring(page, tmp_path / "sea.png")
     expect(page.locator(".zone.given")).to_have_count(4)
     assert given(page)[:2] == ["style sea.png", "style2"]
@@ -254,7 +255,7 @@ def test_odd_style_pictures_are_drawn_from(page: Page, tmp_path: Path, kind: str
             red.save(tmp_path / kind, save_all=True, append_images=[lime])
         case "huge":
             Image.new("RGB", (6000, 5000), "red").save(tmp_path / kind, compress_level=1)
-    page.get_by_role("tab", name="Draw in a style").click()
+    choose(page, "Draw in a style")
     bring(page, tmp_path / kind)
     expect(page.locator("#draw")).to_be_enabled()
     draw(page, "a teapot", Steps=3)
@@ -269,7 +270,7 @@ def test_odd_style_pictures_are_drawn_from(page: Page, tmp_path: Path, kind: str
 def test_a_photo_that_grows_as_png_is_painted_smaller(page: Page, tmp_path: Path) -> None:
     noise = torch.randint(0, 256, (4200, 4200, 3), generator=torch.Generator().manual_seed(1))
     Image.fromarray(noise.to(torch.uint8).numpy()).save(tmp_path / "noise.jpg", quality=60)
-    page.get_by_role("tab", name="Draw in a style").click()
+    choose(page, "Draw in a style")
     page.set_input_files('.zone[data-role="style"] input', tmp_path / "noise.jpg")
     expect(page.locator("#draw")).to_be_enabled()
     draw(page, "a teapot", Steps=2)
@@ -278,7 +279,7 @@ def test_a_photo_that_grows_as_png_is_painted_smaller(page: Page, tmp_path: Path
 
 def test_what_is_no_picture_is_told(page: Page, tmp_path: Path) -> None:
     (tmp_path / "words.png").write_text("no picture")
-    page.get_by_role("tab", name="Draw in a style").click()
+    choose(page, "Draw in a style")
     bring(page, tmp_path / "words.png")
     expect(page.locator("#notice")).to_contain_text("words.png can’t be read as a picture.")
     expect(page.locator("#draw")).to_be_disabled()

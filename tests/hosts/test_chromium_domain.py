@@ -15,6 +15,7 @@ from chromium_host import (
     bring,
     changed,
     changed_while_it_runs,
+    choose,
     drag,
     draw,
     expect,
@@ -37,7 +38,7 @@ SMALL = (slice(0, 5), slice(2, 8))  # the first of a sheet on paper of SIZE, as 
 
 def learn(page: Page, prompt: str, **settings: float) -> None:
     """Ask for a domain, and so fast that the difference is seen."""
-    page.get_by_role("tab", name="A new domain").click()
+    choose(page, "A new domain")
     page.locator("#setting-source").fill("a blue sea")
     if not page.locator("#rest").is_visible():
         page.click("#more > summary")
@@ -66,7 +67,7 @@ def as_seen(picture: Image.Image) -> np.ndarray:
 
 def test_a_domain_is_learnt_live_and_its_generator_kept(page: Page, tmp_path: Path) -> None:
     """The sheet changes with every frame, slides back to what it was, and becomes a model."""
-    page.get_by_role("tab", name="A new domain").click()
+    choose(page, "A new domain")
     expect(page.locator("#draw")).to_be_enabled()  # without any picture
     learn(page, "a red apple", Steps=80)
     state(page, "Drawing")
@@ -109,7 +110,7 @@ def test_the_artists_own_picture_goes_along_and_what_is_kept_edits_at_once(
     page: Page, portrait: Path, tmp_path: Path
 ) -> None:
     """It is the sheet's first, and what is left of it; the form of edits takes the new name."""
-    page.get_by_role("tab", name="A new domain").click()
+    choose(page, "A new domain")
     bring(page, portrait)
     expect(page.locator("#canvas-0")).to_have_attribute("placeholder", str(SIZE[0]))
     page.click("#more > summary")
@@ -131,7 +132,7 @@ def test_the_artists_own_picture_goes_along_and_what_is_kept_edits_at_once(
         assert apart(own, picture.convert("RGB")) > SAME
     kept("leaves", studios.NAME, tmp_path, at=(8 + 16, 0))  # behind the artist's own
 
-    page.get_by_role("tab", name="Edit along a direction").click()
+    choose(page, "Edit along a direction")
     bring(page, portrait)
     page.locator("#setting-generator").fill("leaves")
     draw(page, "a red apple", Steps=20)

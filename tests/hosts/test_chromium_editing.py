@@ -21,6 +21,7 @@ from chromium_host import (
     bring,
     changed,
     changed_while_it_runs,
+    choose,
     drag,
     draw,
     expect,
@@ -43,7 +44,7 @@ THUMBNAIL = """() => {
 
 def edit(page: Page, portrait: Path, prompt: str, steps: int) -> None:
     """Ask for an edit along a direction that at first goes nowhere."""
-    page.get_by_role("tab", name="Edit along a direction").click()
+    choose(page, "Edit along a direction")
     if not page.locator('.zone.given[data-role="picture"]').count():
         bring(page, portrait)
     expect(page.locator("#draw")).to_be_enabled()
@@ -53,7 +54,7 @@ def edit(page: Page, portrait: Path, prompt: str, steps: int) -> None:
 
 def test_a_picture_is_edited_live_and_kept(page: Page, portrait: Path, tmp_path: Path) -> None:
     """Frames while it runs, an answer to every move after the last step, then one PNG."""
-    page.get_by_role("tab", name="Edit along a direction").click()
+    choose(page, "Edit along a direction")
     expect(page.locator("#draw")).to_be_disabled()
     expect(page.locator("#needs")).to_have_text("Give it a picture first: “Edit”.")
     expect(page.locator("#lack")).to_be_empty()
@@ -188,10 +189,10 @@ def test_a_change_that_can_not_be_is_told_and_the_next_one_is_answered(
 
 
 def test_a_drawing_becomes_the_picture_to_edit(page: Page) -> None:
-    page.get_by_role("tab", name="Draw from words").click()
+    choose(page, "Draw from words")
     draw(page, "a teapot", Steps=5)
     state(page, "Done")
-    page.get_by_role("tab", name="Edit along a direction").click()
+    choose(page, "Edit along a direction")
     page.get_by_role("button", name="Go on from this").click()
     zone = page.locator('.zone.given[data-role="picture"]')
     expect(zone.locator(".hint")).to_have_text("“a teapot”")
@@ -205,7 +206,7 @@ def test_it_makes_way_for_a_drawing_and_a_slider_calls_it_back(page: Page, portr
     edit(page, portrait, "a red apple", 5)
     state(page, "Ready to keep")
     page.get_by_role("button", name="New drawing").click()
-    page.get_by_role("tab", name="Draw from words").click()
+    choose(page, "Draw from words")
     draw(page, "a teapot", Steps=5)
     state(page, "Done")
     page.locator("#gallery .open").nth(1).click()
@@ -221,7 +222,7 @@ def test_it_makes_way_for_a_drawing_and_a_slider_calls_it_back(page: Page, portr
 
 
 def test_a_search_needs_no_picture(page: Page) -> None:
-    page.get_by_role("tab", name="Edit by searching").click()
+    choose(page, "Edit by searching")
     draw(page, "a red apple", Steps=5)
     state(page, "It did not work")
     expect(page.locator("#tray .failure")).to_contain_text("Fitting takes all of 5 steps")
@@ -249,13 +250,13 @@ def test_without_a_generator_it_says_what_to_do(page: Page) -> None:
 
     page.route_web_socket("**/live", between)
     page.reload()
-    page.get_by_role("tab", name="Edit along a direction").click()
+    choose(page, "Edit along a direction")
     expect(page.locator("#lack")).to_have_text(lack)
     expect(page.locator("#draw")).to_be_disabled()
     page.screenshot(path=SCREENSHOTS / "edit-lack.png")
     page.fill("#prompt", "a red apple")
     page.press("#prompt", "Enter")
     expect(page.locator("#notice")).to_contain_text(lack)
-    page.get_by_role("tab", name="Draw from words").click()
+    choose(page, "Draw from words")
     expect(page.locator("#lack")).to_be_empty()
     expect(page.locator("#draw")).to_be_enabled()

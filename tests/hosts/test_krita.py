@@ -28,6 +28,7 @@ from limner.pictures import write_png
 from limner.vector.svg import read_svg
 
 sys.path.append(str(Path(__file__).parents[1] / "methods"))
+import imaginations
 import studios
 
 if not (krita_host.KRITA and krita_host.XVFB) and "LIMNER_NEEDS_KRITA" not in os.environ:
@@ -108,6 +109,22 @@ def test_a_domain(
     assert sheets.apart(shown["kept"], Image.open(portrait).convert("RGB")) > SAME
     sheets.kept("apples", studios.NAME, tmp_path, at=(24, 0))
     assert sheets.apart(shown["sheet"].resize(SIZE), sheets.sheet("apples-2", SIZE)) < SAME
+
+
+@pytest.fixture
+def imagination(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A small unCLIP on the backend's machine."""
+    monkeypatch.setenv("LIMNER_MODELS", str(tmp_path / "models"))
+    imaginations.install(tmp_path / "models")
+
+
+@pytest.mark.timeout(420)
+def test_a_picture_is_imagined(
+    home: krita_host.Home, imagination: None, server: Server, tmp_path: Path
+) -> None:
+    """In a selection, look by look, kept as a layer and undone; a blend ends at its layer."""
+    write_png(studios.picture(studios.generator()), tmp_path / "portrait.png")
+    _run(home, "imagining.py", tmp_path)
 
 
 def _run(

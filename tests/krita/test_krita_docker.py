@@ -215,8 +215,8 @@ def test_a_method_without_a_mask_is_sent_none(artist: Artist, backend: Backend) 
     backend.start()
     artist.is_connected()
     artist.paper.has_selection = True
-    tabs = artist.find("methods")
-    tabs.setCurrentIndex(next(i for i in range(tabs.count()) if tabs.tabData(i) == "trace"))
+    chooser = artist.find("methods")
+    chooser.setCurrentIndex(chooser.findData("trace"))
     artist.until(lambda: not artist.find("prompt").isVisible(), "no words")
     artist.click("draw")
     assert artist.sees("said") == "Give it a picture first: “Begin from”."

@@ -170,12 +170,16 @@ def test_sliders_answer_after_the_last_step(starter: Models) -> None:
     while (preview := method.step(state, settings)).step < preview.total:
         pass
     moved = replace(settings, theta=0.6)
-    shown = METHODS["text_diff"].show(state, moved).image  # type: ignore[attr-defined]
-    made = method.result(state)
-    fresh = run(method, moved, inputs(), starter)
-    assert made.picture is not None
-    assert torch.equal(made.picture, fresh[-1]), "as if it had been asked for at once"
-    assert torch.equal(shown, fresh[-4]), "at once without being enlarged"
+    show = METHODS["text_diff"].show  # type: ignore[attr-defined]
+    first = show(state, moved)
+    assert first.step < first.total, "look by look"
+    kept_early = method.result(state).picture
+    while (shown := show(state, moved)).step < shown.total:
+        pass
+    made, fresh = method.result(state).picture, run(method, moved, inputs(), starter)[-1]
+    assert made is not None and kept_early is not None and first.image is not None
+    assert torch.equal(made, fresh) and torch.equal(shown.image, fresh), "as if asked for at once"
+    assert torch.equal(kept_early, fresh), "what was not painted yet is, when it is kept"
 
 
 def test_a_change_on_the_way_begins_to_paint_again(starter: Models) -> None:

@@ -60,8 +60,9 @@ class Puppet:
     def ready(self) -> None:
         methods = tuple(
             {
-                "name": x.name, "title": x.title, "about": x.about, "schema": schema(x.params),
-                "inputs": list(x.inputs), "needs": list(x.needs), "models": x.needs_models,
+                "name": x.name, "title": x.title, "family": x.family, "about": x.about,
+                "schema": schema(x.params), "inputs": list(x.inputs), "needs": list(x.needs),
+                "models": x.needs_models,
             }
             for x in METHODS.values()
         )  # fmt: skip

@@ -89,6 +89,24 @@ class Grey:
         state.sum, state.step = saved["sum"].clone(), int(saved["step"])
 
 
+class Gradual(Grey):
+    """One whose answers take four looks."""
+
+    LOOKS: ClassVar[int] = 4
+
+    def __init__(self) -> None:
+        self.look = self.LOOKS
+
+    def step(self, state: State, params: Params) -> Preview:
+        state.step += 1
+        state.sum += 1 / params.steps
+        return super().show(state, params)
+
+    def show(self, state: State, params: Params) -> Preview:
+        self.look = 1 if params != state.params else min(self.look + 1, self.LOOKS)
+        return replace(super().show(state, params), step=self.look, total=self.LOOKS)
+
+
 class Log:
     """What a run says and keeps, from another thread."""
 
@@ -213,6 +231,51 @@ def test_it_stays_and_answers_each_change_at_once_until_it_is_kept() -> None:
     assert done.state == "done" and done.about["settings"]["level"] == 1.0
 
 
+def test_a_method_may_take_more_steps_than_it_is_told() -> None:
+    class Longer(Grey):
+        def setup(self, *given: Any) -> Any:
+            state = super().setup(*given)
+            state.total = 5  # type: ignore[attr-defined]
+            return state
+
+        def step(self, state: State, params: Params) -> Preview:
+            return replace(super().step(state, params), total=5)
+
+    loop.METHODS["grey"] = Longer()
+    going = Going(replace(TASK, params=Params(stay=False)))
+    going.over()
+    assert [f.step for f in going.log.all(m.RasterFrame)] == [1, 2, 3, 4, 5]
+
+
+def test_an_answer_that_takes_several_looks_is_shown_look_by_look() -> None:
+    loop.METHODS["grey"] = Gradual()
+    going = Going(TASK)
+    going.waits()
+    control, log = going.control, going.log
+    log.until(lambda: len(log.greys()) == 4)  # three steps, and what it stays at
+    control.adjust({"level": 0.2})
+    log.until(lambda: len(log.greys()) == 8)
+    assert log.greys()[4:] == [51] * 4
+    time.sleep(0.1)
+    assert len(log.greys()) == 8, "then it rests"
+    assert {f.step for f in log.all(m.RasterFrame)[4:]} == {3}
+    control.cancel(keep=True)
+    going.over()
+
+
+def test_what_is_changed_just_before_it_is_kept_is_kept() -> None:
+    for method in (Grey(), Gradual()):
+        loop.METHODS["grey"] = method
+        going = Going(TASK)
+        going.waits()
+        for level in (0.2, 0.8, 1.0):
+            going.control.adjust({"level": level})
+        going.control.cancel(keep=True)
+        going.over()
+        (done,) = going.log.all(m.Done)
+        assert done.state == "done" and done.about["settings"]["level"] == 1.0
+
+
 def test_while_it_waits_it_does_nothing() -> None:
     going = Going(TASK)
     going.waits()
@@ -315,7 +378,7 @@ def test_stopping_it_before_its_last_step_is_stopping_it() -> None:
     ("side", "mime", "within"), [(64, "image/png", 0.5), (256, "image/png", 0.5),
                                  (300, "image/jpeg", 8), (1500, "image/jpeg", 12)],
 )  # fmt: skip
-def test_live_pictures_are_small_and_quickly_made(side: int, mime: str, within: float) -> None:
+def test_live_pictures_are_small(side: int, mime: str, within: float) -> None:
     ramp = torch.linspace(0, 1, side)
     image = torch.stack([ramp.expand(side, side), ramp[:, None].expand(side, side),
                          torch.full((side, side), 0.5)])  # fmt: skip
@@ -326,12 +389,6 @@ def test_live_pictures_are_small_and_quickly_made(side: int, mime: str, within: 
         image[None], shown.shape[:2], mode="bilinear", antialias=True
     )[0]
     assert np.abs(shown - wanted.permute(1, 2, 0).numpy() * 255).max() <= within
-    took = []
-    for _ in range(5):
-        began = time.perf_counter()
-        encoded(image)
-        took.append(time.perf_counter() - began)
-    assert min(took) < 0.05  # a few milliseconds; ten times that on a machine that is busy
 
 
 def test_numbers_that_are_none_are_shown_as_black() -> None:

@@ -25,6 +25,7 @@ S = TypeVar("S")
 WHITE = (1.0, 1.0, 1.0)
 STYLES = ("style", "style2", "style3")  # the roles of `Inputs.styles`, in their order
 OTHERS = ("other", "other2", "other3")  # and of `Inputs.others`
+DRAW, EDIT, IMAGINE = "Drawing", "Editing", "Imagining"  # families of methods, for people
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +126,7 @@ class Method(Protocol[P, S]):
 
     name: ClassVar[str]
     title: ClassVar[str]  # for people, two or three words
+    family: ClassVar[str]  # `DRAW`, `EDIT` or `IMAGINE`: where people look for it
     about: ClassVar[str]  # for people, one line
     params: ClassVar[type[Any]]
     inputs: ClassVar[tuple[str, ...]]  # of "picture", "over", "init", "mask", `STYLES`, `OTHERS`
@@ -132,7 +134,8 @@ class Method(Protocol[P, S]):
     needs_models: ClassVar[bool]
 
     def setup(self, params: P, inputs: Inputs, models: Models, device: torch.device) -> S:
-        """Check the settings and make the state before the first step.
+        """Check the settings and make the state before the first step. A state has `total` where
+        it takes other steps than the settings' `steps`: how many there are by now.
 
         Raises:
             LimnerError: BAD_INPUT if a setting is out of bounds or the inputs don't fit it.
@@ -170,7 +173,8 @@ class Interactive(Protocol):
     """
 
     def show(self, state: Any, params: Any) -> Preview:
-        """The picture with these settings, at once and without a step.
+        """The picture with these settings, at once and without a step; or a look nearer to it,
+        where it takes several: this is called again, until the preview's step is its total.
 
         Raises:
             LimnerError: BAD_INPUT if there is none.

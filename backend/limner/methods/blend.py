@@ -35,10 +35,12 @@ class Params(Inverting):
         Help("how far from the first picture to the others; in the middle of all at 0.5"),
     ] = 0.5  # fmt: skip
     second: Annotated[
-        float, Range(0, 1), Adjustable(), OfRole("other2"), Help("the third picture's weight")
+        float, Range(0, 1), Adjustable(), Essential(), OfRole("other2"),
+        Help("the third picture's weight"),
     ] = 0.5  # fmt: skip
     third: Annotated[
-        float, Range(0, 1), Adjustable(), OfRole("other3"), Help("the fourth picture's weight")
+        float, Range(0, 1), Adjustable(), Essential(), OfRole("other3"),
+        Help("the fourth picture's weight"),
     ] = 0.5  # fmt: skip
 
 

@@ -30,7 +30,7 @@ from limner.losses.words import (
     strange_words,
     targets,
 )
-from limner.methods.base import Inputs, Models, Preview, Result
+from limner.methods.base import DRAW, Inputs, Models, Preview, Result
 from limner.methods.begin import FIRST_WIDTH_PX, random_strokes
 from limner.methods.canvas import Canvas, prepare
 from limner.methods.params import (
@@ -149,6 +149,7 @@ class ClipDraw:
 
     name: ClassVar[str] = "clipdraw"
     title: ClassVar[str] = "Draw from words"
+    family: ClassVar[str] = DRAW
     about: ClassVar[str] = "Strokes that CLIP calls the prompt (CLIPDraw, Frans et al. 2021)."
     params: ClassVar[type[Params]] = Params
     inputs: ClassVar[tuple[str, ...]] = ("over", "init", "mask")

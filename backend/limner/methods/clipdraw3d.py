@@ -23,7 +23,7 @@ from torch import Tensor
 from limner.chance import random_of
 from limner.losses.cutouts import fixed_maps, random_maps
 from limner.losses.words import Target, Wish, check_wishes, nearness_each, strange_words, targets
-from limner.methods.base import Inputs, Models, Preview, Result
+from limner.methods.base import DRAW, Inputs, Models, Preview, Result
 from limner.methods.begin import COLUMN, FIRST_WIDTH_PX, random_strokes_in_space
 from limner.methods.canvas import Canvas, prepare
 from limner.methods.clipdraw import read_palette
@@ -131,6 +131,7 @@ class ClipDraw3D:
 
     name: ClassVar[str] = "clipdraw3d"
     title: ClassVar[str] = "Draw in space"
+    family: ClassVar[str] = DRAW
     about: ClassVar[str] = "Strokes in space that CLIP calls the prompt from all round."
     params: ClassVar[type[Params]] = Params
     inputs: ClassVar[tuple[str, ...]] = ("init",)

@@ -21,7 +21,7 @@ from torch import Tensor
 
 from limner.losses.cutouts import fixed_maps
 from limner.losses.words import Wish, check_wishes, nearness, strange_words, targets
-from limner.methods.base import Inputs, Method, Models, Preview, Result
+from limner.methods.base import EDIT, Inputs, Method, Models, Preview, Result
 from limner.methods.params import Adjustable, Essential, Help, Range, check
 from limner.methods.patch import Patch
 from limner.models import encoders, faces, features, stylegan2
@@ -193,6 +193,7 @@ class Edit(Generic[P, S]):
     """A method of editing, but for what it does to the code; see the module's text."""
 
     name: ClassVar[str]
+    family: ClassVar[str] = EDIT
     inputs: ClassVar[tuple[str, ...]] = ("picture", "mask")
     needs: ClassVar[tuple[str, ...]] = ("picture",)
     needs_models: ClassVar[bool] = True

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Generic, Protocol, TypeVar
 
@@ -23,7 +23,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from limner.methods.base import Inputs, Models, Preview, Result
+from limner.methods.base import IMAGINE, Inputs, Models, Preview, Result
 from limner.methods.params import Adjustable, Essential, Help, Range, check
 from limner.methods.patch import Patch, resized
 from limner.models import clip
@@ -145,6 +145,7 @@ class Imagining(Generic[P]):
     """A method, but for whose embedding it paints; see the module's text."""
 
     name: ClassVar[str]
+    family: ClassVar[str] = IMAGINE
     inputs: ClassVar[tuple[str, ...]] = ("picture", "mask")
     needs: ClassVar[tuple[str, ...]] = ("picture",)
     needs_models: ClassVar[bool] = True
@@ -229,10 +230,11 @@ class Imagining(Generic[P]):
         return self._preview(state)
 
     def show(self, state: State, params: P) -> Preview:
-        """The picture with these settings, painted anew as far as they ask for it, not enlarged."""
+        """The next look at the picture with these settings, painted anew as far as they ask for
+        it; after the last, the picture."""
         if params != state.params:
             self.change(state, params)
-        while state.at < len(state.parts) and state.parts[state.at].name != ENLARGED:
+        if state.at < len(state.parts):
             advance(state)
         return self._preview(state)
 
@@ -401,8 +403,11 @@ def _patch(inputs: Inputs, device: torch.device) -> Patch:
     if inputs.picture is None:
         side = min(inputs.size)
         return Patch.of(torch.ones(3, side, side, device=device))
-    mask = None if inputs.mask is None else inputs.mask.to(device)
-    return Patch.of(inputs.picture.to(device), mask)
+    picture = inputs.picture.to(device)
+    if inputs.mask is not None:
+        return Patch.of(picture, inputs.mask.to(device))
+    # it is a picture of its own: drawn into the colours around it, it would be another
+    return replace(Patch.of(picture), mask=None)
 
 
 def _of(saved: Mapping[str, Tensor], start: str) -> dict[str, Tensor]:

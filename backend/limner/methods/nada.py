@@ -24,7 +24,7 @@ from torchvision.utils import make_grid  # type: ignore[import-untyped]
 from limner.losses import domain
 from limner.losses.cutouts import fixed_maps, random_maps
 from limner.losses.words import Wish, check_wishes, seen, strange_words
-from limner.methods.base import STYLES, Inputs, Models, Preview, Result
+from limner.methods.base import EDIT, STYLES, Inputs, Models, Preview, Result
 from limner.methods.crowd import crowd, slope
 from limner.methods.editing import Portrait
 from limner.methods.params import (
@@ -190,6 +190,7 @@ class Nada:
 
     name: ClassVar[str] = "nada"
     title: ClassVar[str] = "A new domain"
+    family: ClassVar[str] = EDIT
     about: ClassVar[str] = "A generator learns to paint as the words say: all its pictures change."
     params: ClassVar[type[Params]] = Params
     inputs: ClassVar[tuple[str, ...]] = ("picture", *STYLES)

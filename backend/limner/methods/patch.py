@@ -90,11 +90,11 @@ class Patch:
         fresh = self._placed(painted)
         if before is not None and detail:
             fresh = (fresh + detail * (old - self._placed(before))).clamp(0, 1)
-        if self.mask is None:
-            return fresh
-        seamless = (fresh + membrane(old - fresh, self.mask == 0)).clamp(0, 1)
+        if self.mask is not None:
+            seamless = (fresh + membrane(old - fresh, self.mask == 0)).clamp(0, 1)
+            fresh = old + self.mask * (seamless - old)
         out = self.canvas.clone()
-        out[:, self.rows, self.columns] = old + self.mask * (seamless - old)
+        out[:, self.rows, self.columns] = fresh
         return out
 
     def _covered_part(self) -> Tensor:

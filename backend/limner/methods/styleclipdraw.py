@@ -28,7 +28,7 @@ from torch import Tensor
 
 from limner.chance import random_of
 from limner.methods import clipdraw
-from limner.methods.base import STYLES, Inputs, Models, Preview, Result
+from limner.methods.base import DRAW, STYLES, Inputs, Models, Preview, Result
 from limner.methods.canvas import DETAIL, Canvas, prepare
 from limner.methods.clipdraw import ClipDraw
 from limner.methods.eye import GRAM, STROTSS, Eye, weighed
@@ -128,6 +128,7 @@ class StyleClipDraw:
 
     name: ClassVar[str] = "styleclipdraw"
     title: ClassVar[str] = "Draw in a style"
+    family: ClassVar[str] = DRAW
     about: ClassVar[str] = "Strokes that are the prompt, in the style of a picture (StyleCLIPDraw)."
     params: ClassVar[type[Params]] = Params
     inputs: ClassVar[tuple[str, ...]] = (*STYLES, "over", "init", "mask")

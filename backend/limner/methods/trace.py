@@ -17,7 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from limner.methods.base import Inputs, Models, Preview, Result, adam_state, restore_adam
+from limner.methods.base import DRAW, Inputs, Models, Preview, Result, adam_state, restore_adam
 from limner.methods.canvas import resized
 from limner.methods.params import Essential, Help, Range, check
 from limner.vector.rasterizer import render
@@ -69,6 +69,7 @@ class Trace:
 
     name: ClassVar[str] = "trace"
     title: ClassVar[str] = "Trace a picture"
+    family: ClassVar[str] = DRAW
     about: ClassVar[str] = "A picture made into strokes, coarse to fine."
     params: ClassVar[type[Params]] = Params
     inputs: ClassVar[tuple[str, ...]] = ("init",)

@@ -181,11 +181,11 @@ class Requests:
 
     def _row(self, job: Job) -> dict[str, Any]:
         """A job as lists show it."""
-        params = job.request.get("params", {})
+        steps = job.request.get("params", {}).get("steps", 0)
         return {
             "job": job.id, "method": job.method, "prompt": job.prompt,
             "state": job.state, "stays": self._hub.stays(job),
-            "step": job.step, "total": params.get("steps", 0),
+            "step": job.step, "total": steps if job.step <= steps else 0,  # a method may take more
             "canvas": job.request.get("canvas", []), "client": job.client, "user": job.user,
             "created": job.created, "ended": job.ended or 0,
         }  # fmt: skip

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import torch
 from torch import Tensor
+from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.nn.utils import clip_grad_norm_
 
 from limner.chance import random_of
@@ -26,6 +27,8 @@ from limner.training.captioned import Captioned
 from limner.training.loop import Figures, Run, course, set_rate
 
 MOST_WEIGHT = 5.0
+# the CPU's flash kernel has a slow backward pass for as few tokens as a decoder has
+FASTEST = [SDPBackend.FLASH_ATTENTION, SDPBackend.EFFICIENT_ATTENTION, SDPBackend.MATH]
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +93,8 @@ class Trainer:
         words = self.read(rows, silent, int(torch.randint(2**31, (), generator=chance)))
         noisy = schedule.noised(clean, noise, times)
         embedded = self.decoder.embedded(self.data.embeddings[rows].to(device), without)
-        with torch.autocast(device.type, torch.bfloat16, enabled=s.bf16):
+        quick = sdpa_kernel(SDPBackend.MATH if device.type == "cpu" else FASTEST)
+        with quick, torch.autocast(device.type, torch.bfloat16, enabled=s.bf16):
             out, share = self.decoder(noisy, times.to(device), embedded, words)
         assert share is None, "a learned variance is for published weights"  # noqa: S101
         kept, prediction = schedule.kept[times], self.decoder.config.prediction

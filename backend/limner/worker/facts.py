@@ -33,6 +33,7 @@ def facts(device: torch.device) -> dict[str, Any]:
         {
             "name": method.name,
             "title": method.title,
+            "family": method.family,
             "about": method.about,
             "schema": schema(method.params, _usual(method)),
             "inputs": list(method.inputs),

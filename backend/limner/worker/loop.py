@@ -158,7 +158,8 @@ class Run:
 
     def _loop(self, state: Any) -> str:
         """Step until the end: "" when done, else how it was cancelled."""
-        while self._step < self._params.steps:
+        total = getattr(state, "total", self._params.steps)
+        while self._step < total:
             self._hold(state)
             if self.control.cancelled:
                 return self.control.cancelled
@@ -170,7 +171,7 @@ class Run:
                     raise
                 self._say_failure(problem)  # what was drawn until then is kept
                 return ""
-            self._step = preview.step
+            self._step, total = preview.step, preview.total
             self.moves += 1
             if preview.notice:
                 self._notice(preview.notice)
@@ -213,48 +214,57 @@ class Run:
     def _stay(self, method: Interactive, state: Any) -> str:
         """Answer every change until the run is cancelled: how it was."""
         self._adjust()
-        self._answer(method, state, self._params)
+        is_whole = self._answer(method, state, self._params)
         self._settle(state)
         self._state("paused", STAYS)
         is_settled = True
         while not self.control.cancelled:
-            if not self.control.hear(None if is_settled else SETTLED_S):
+            if is_whole and not self.control.hear(None if is_settled else SETTLED_S):
                 self._settle(state)
                 is_settled = True
                 continue
             before = self._params
             self._adjust()
-            if self._params != before:
-                self._answer(method, state, before)
+            if self._params != before or not is_whole:
+                is_whole = self._answer(method, state, before)
                 is_settled = False
             elif not self.control.cancelled:
                 self._state("paused", STAYS)  # whoever paused or resumed it waits for a word
+        if self.control.cancelled == "keep":  # with the changes that were made just before
+            before = self._params
+            self._adjust()
+            if self._params != before:
+                self._answer(method, state, before)
         if not is_settled:
             self._settle(state)
         return self.control.cancelled
 
-    def _answer(self, method: Interactive, state: Any, before: Any) -> None:
-        """Show what comes of the settings; if nothing does, go back to those `before`."""
+    def _answer(self, method: Interactive, state: Any, before: Any) -> bool:
+        """Show what comes of the settings, or a look at it: whether that is all. If nothing comes
+        of them, go back to those `before`."""
         try:
             preview = method.show(state, self._params)
         except LimnerError as problem:
             self._say_failure(problem, goes_on=True)
             if before == self._params:
-                return
+                return True
             was, now = asdict(before), asdict(self._params)
             back = {name: was[name] for name in was if was[name] != now[name]}
             self._params = before
             self._emit(Adjusted(self.task.job, 0, self._step + 1, back), [])
-            return
+            return True
         self.moves += 1
-        preview = replace(preview, step=self._step)
+        is_whole = preview.step >= preview.total
+        preview = replace(preview, step=self._step, total=self._step)
         if preview.notice:
             self._notice(preview.notice)
         if self.control.watched:
             self._emit(self._progress(preview), [])
-        self._shown = self._frame(preview)
-        if self._shown is not None and self.control.watched:
-            self._emit(*self._shown)
+        if is_whole or (self.control.watched and self._frames.is_due()):
+            self._shown = self._frame(preview)
+            if self._shown is not None and self.control.watched:
+                self._emit(*self._shown)
+        return is_whole
 
     def _settle(self, state: Any) -> None:
         """Keep what is shown, so that whoever comes back finds it."""

@@ -78,8 +78,8 @@ class Docker:
         QTest.keyClick(line, Qt.Key_Return)
 
     def choose_method(self, name: str) -> None:
-        tabs = self.panel.tabs
-        tabs.setCurrentIndex([tabs.tabData(at) for at in range(tabs.count())].index(name))
+        chooser = self.find("methods")
+        chooser.setCurrentIndex(chooser.findData(name))
 
     def choose(self, role: str, source: str) -> None:
         """Where a picture comes from."""

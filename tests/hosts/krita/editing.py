@@ -34,7 +34,7 @@ def run(host: Any) -> Iterator[float]:
     docker = Docker(host)
     yield 0.5
     document = new_document(size=SIZE)
-    _paint(document, QImage(str(host.folder / "portrait.png")))
+    paint_portrait(document, QImage(str(host.folder / "portrait.png")))
     host.app.activeWindow().activeView().canvas().setZoomLevel(1.0)
     yield 0.5
     yield from host.until(lambda: docker.find("draw").isEnabled(), "that it can draw", LOAD_S)
@@ -83,7 +83,7 @@ def _kept(host: Any, docker: Docker, document: Any) -> Iterator[float]:
     assert docker.says("state") == "Done"
     assert tree(document.rootNode()) == [*layers, (PROMPT, "paintlayer", MASK)]
     after = picture(document)
-    outside, inside = _changed(before, after)
+    outside, inside = changed(before, after)
     assert not outside, f"it changed outside the selection, in {outside} rows"
     assert inside > BOX[3] / 2, inside
     same(rgb(after, 400, 300), rgb(shown, CANVAS_PX // 2, CANVAS_PX // 2))
@@ -177,7 +177,7 @@ def _where_it_changed(host: Any, document: Any) -> Iterator[float]:
             assert is_near or after.pixel(x, y) == before.pixel(x, y), (x, y)
 
 
-def _paint(document: Any, portrait: QImage) -> None:
+def paint_portrait(document: Any, portrait: QImage) -> None:
     """Something to look at, all over the background; where the selection will be, the portrait."""
     image = QImage(*SIZE, QImage.Format_ARGB32)
     sky = QLinearGradient(0, 0, *SIZE)
@@ -191,7 +191,7 @@ def _paint(document: Any, portrait: QImage) -> None:
     paint(document, image)
 
 
-def _changed(before: QImage, after: QImage) -> tuple[int, int]:
+def changed(before: QImage, after: QImage) -> tuple[int, int]:
     """In how many rows it is not what it was outside the selection, and inside."""
     old, new = bytes_of(before), bytes_of(after)
     outside = inside = 0

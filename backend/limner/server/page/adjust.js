@@ -39,13 +39,16 @@ export class Adjuster {
     if (this.job?.stays) this.send();
   }
 
-  /** Send what has gathered; before the backend knows the job, it waits for the next call. */
-  send() {
+  /**
+   * Send what has gathered; before the backend knows the job, it waits for the next call.
+   * @param {boolean} [isLast] whether nothing comes after it: then it waits for no answer
+   */
+  send(isLast = false) {
     clearTimeout(this.timer);
     this.timer = 0;
     const names = Object.keys(this.pending);
     if (!names.length || this.job.state === "sending" || !this.session.isReady) return;
-    if (this.isAsked && this.job.stays) return;
+    if (this.isAsked && this.job.stays && !isLast) return;
     if (this.form.check()) {
       this.session.say({ t: "adjust", job: this.job.id, params: this.pending });
       Object.assign(this.sent, this.pending);

@@ -28,10 +28,12 @@ export class Desk {
       on.edited();
     };
     this.methods = [];
-    this.tabs = new Tabs(at("methods"), (name) => {
+    const turnTo = (name) => {
       this.choose(name);
       on.edited();
-    });
+    };
+    this.tabs = new Tabs(at("methods"), at("panel"), turnTo);
+    this.families = new Tabs(at("families"), at("family"), (name) => turnTo(this.#lastOf(name)));
     this.form = new Form(
       { prompt: at("prompt"), first: at("first"), rest: at("rest") },
       { edited, settled: on.settled },
@@ -66,7 +68,9 @@ export class Desk {
       area: limits.image_px,
     };
     at("panel").hidden = false;
-    this.tabs.build(methods);
+    const families = [...new Set(methods.map(({ family }) => family))];
+    this.families.build(families.map((name) => ({ name, title: name })));
+    this.family = undefined; // its tabs are to be built
     this.model.build(models);
     this.model.write(memory.model.read(""));
     this.canvas.write(memory.canvas.read(null));
@@ -80,6 +84,8 @@ export class Desk {
     this.method = method;
     this.isLive = undefined; // the new form is open, whatever the last was
     memory.method.write(name);
+    memory.lastOf(method.family).write(name);
+    this.#showFamily(method.family);
     this.tabs.select(name);
     at("about").textContent = method.about ?? "";
     at("prompt-ask").textContent = this.edits ? words.askEdit : words.askDraw;
@@ -177,7 +183,9 @@ export class Desk {
     if (!this.method || this.isLive === isLive) return;
     this.isLive = isLive;
     this.form.attach(isLive);
-    for (const part of [this.canvas, this.model, this.inputs, this.tabs]) part.enable(!isLive);
+    for (const part of [this.canvas, this.model, this.inputs, this.families, this.tabs]) {
+      part.enable(!isLive);
+    }
     at("fixed").hidden = !isLive;
     at("reset").disabled = isLive;
   }
@@ -191,6 +199,23 @@ export class Desk {
   #follow() {
     this.canvas.follow(this.inputs.size, this.edits ? "edited" : "drawn");
     this.form.follow(this.inputs.used.map(([role]) => role));
+  }
+
+  #showFamily(family) {
+    if (family === this.family) return;
+    this.family = family;
+    this.families.select(family);
+    this.tabs.build(this.#of(family));
+  }
+
+  #of(family) {
+    return this.methods.filter((method) => method.family === family);
+  }
+
+  /** @returns {string} the method of a family that was used last, or its first */
+  #lastOf(family) {
+    const last = memory.lastOf(family).read("");
+    return this.#find(last) ? last : this.#of(family)[0].name;
   }
 
   #find(name) {

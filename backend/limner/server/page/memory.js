@@ -33,6 +33,8 @@ export const memory = {
   job: slot(sessionStorage, "job"), // on the easel
   attached: slot(sessionStorage, "attached"), // the job that the form belongs to
   method: slot(localStorage, "method"),
+  /** @param {string} family the method of it that was used last */
+  lastOf: (family) => slot(localStorage, `method.${family}`),
   model: slot(localStorage, "model"),
   canvas: slot(localStorage, "canvas"),
   /** @param {string} method */

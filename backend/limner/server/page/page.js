@@ -225,6 +225,7 @@ function drawOtherSeed() {
 // --- commands for the job on the easel ----------------------------------------------------------
 
 function command(name, message) {
+  if (name === "keep") adjuster.send(true); // what was changed last is kept, too
   job.asked = name;
   session.say({ job: job.id, ...message });
   soon();

@@ -1,22 +1,26 @@
-/** The methods as tabs: arrows move between them, as in every tab list. */
+/** A tab list: arrows move between the tabs, as in every one. */
 
 import { button } from "./dom.js";
 
 export class Tabs {
-  /** @param {HTMLElement} place with role "tablist" @param {(name: string) => void} chosen */
-  constructor(place, chosen) {
-    Object.assign(this, { place, chosen });
+  /**
+   * @param {HTMLElement} place with role "tablist"
+   * @param {HTMLElement} panel what the tabs are of
+   * @param {(name: string) => void} chosen
+   */
+  constructor(place, panel, chosen) {
+    Object.assign(this, { place, panel, chosen });
     place.addEventListener("keydown", (event) => this.#key(event));
   }
 
-  /** @param {{name: string, title: string}[]} methods */
-  build(methods) {
+  /** @param {{name: string, title: string}[]} rows */
+  build(rows) {
     this.place.replaceChildren(
-      ...methods.map(({ name, title }) => {
+      ...rows.map(({ name, title }) => {
         const tab = button(title, () => this.chosen(name), {
           role: "tab",
-          id: `tab-${name}`,
-          "aria-controls": "panel",
+          id: `tab-${this.place.id}-${name}`,
+          "aria-controls": this.panel.id,
         });
         tab.dataset.name = name;
         return tab;
@@ -30,7 +34,7 @@ export class Tabs {
       const isChosen = tab.dataset.name === name;
       tab.setAttribute("aria-selected", String(isChosen));
       tab.tabIndex = isChosen ? 0 : -1;
-      if (isChosen) document.getElementById("panel").setAttribute("aria-labelledby", tab.id);
+      if (isChosen) this.panel.setAttribute("aria-labelledby", tab.id);
     }
   }
 
