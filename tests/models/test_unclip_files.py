@@ -231,7 +231,7 @@ def test_the_published_sizes() -> None:
         sizes = {
             "Karlo's prior": millions(prior.DiffusionPrior(karlo)),
             "Karlo's decoder": millions(decoders.Decoder(painter).decoder),
-            "Karlo's upsamplers": millions(upsamplers.both(upsamplers.KARLO)),
+            "Karlo's upsamplers": millions(upsamplers.whole_of(upsamplers.KARLO)),
             "Kandinsky's UNet": millions(latent_decoder.LatentDecoder(kandinsky).unet),
             "its MoVQ": millions(latent_decoder.LatentDecoder(kandinsky).coder),
             "Stable unCLIP's VAE": millions(latent_decoder.LatentDecoder(stable).coder),
@@ -442,6 +442,32 @@ def test_both_towers_do_as_transformers(models: Path, family: str, gelu: str) ->
                      (picture - mean) / std)  # fmt: skip
     torch.testing.assert_close(own.see(picture), image, **SAME)
     torch.testing.assert_close(own.encode_image(picture), F.normalize(image, dim=1), **SAME)
+
+
+def test_each_part_is_tried_in_its_network_when_it_is_added_elsewhere(
+    shelf: Path, empty: Path, tmp_path: Path
+) -> None:
+    seen = set()
+    for folder in sorted(p for p in shelf.iterdir() if (p / networks.CONFIG).exists()):
+        kind = json.loads((folder / networks.CONFIG).read_text()).get("kind")
+        if kind not in ("decoder", "prior", "upsampler"):
+            continue
+        seen.add(kind)
+        store.add(folder, f"again-{folder.name}", None)
+        one = load_file(folder / networks.WEIGHTS)
+        two = load_file(empty / f"again-{folder.name}" / networks.WEIGHTS)
+        assert one.keys() == two.keys() and all(torch.equal(one[k], two[k]) for k in one)
+        name, value = next(iter(one.items()))
+        broken = shutil.copytree(folder, tmp_path / folder.name)
+        for tensors, words in (
+            ({**one, name: value.flatten()[:1].reshape(1, 1, 1, 1, 1)}, "has the shape"),
+            ({k: v for k, v in one.items() if k != name}, "is missing"),
+            ({**one, "more": value.clone()}, "it has no more"),
+        ):
+            save_file(tensors, broken / networks.WEIGHTS)
+            with pytest.raises(LimnerError, match=words):
+                store.add(broken, "broken", None)
+    assert seen == {"decoder", "prior", "upsampler"}
 
 
 def test_a_text_tower_of_its_own(models: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
@@ -13,6 +13,7 @@ from limner.models.checkpoints.faces import ARCFACE, ENCODER
 from limner.models.checkpoints.found import Found, checked, finite
 from limner.models.checkpoints.generators import STYLEGAN2
 from limner.models.networks import KINDS
+from limner.models.unclip import decoder, prior, upsampler
 
 
 def own(
@@ -23,16 +24,19 @@ def own(
     Raises:
         LimnerError: UNREADABLE if the config tells none, UNKNOWN_MODEL if the weights are not its.
     """
-    if kind in ("generator", "identity", "encoder"):
-        with torch.device("meta"):
-            network, what = _network(kind, config)
-        return Found(kind, config, checked(network, tensors, what), facts)
-    return Found(kind, config, finite(tensors, KINDS[kind]), facts)
+    if kind not in NETWORKS:
+        return Found(kind, config, finite(tensors, KINDS[kind]), facts)
+    with torch.device("meta"):
+        network = NETWORKS[kind](config)
+    return Found(kind, config, checked(network, tensors, SAID.get(kind, KINDS[kind])), facts)
 
 
-def _network(kind: str, config: Mapping[str, Any]) -> tuple[nn.Module, str]:
-    if kind == "generator":
-        return stylegan2.Generator(stylegan2.Config.from_json(config)), STYLEGAN2
-    if kind == "identity":
-        return arcface.ArcFace(arcface.Config.from_json(config)), ARCFACE
-    return encoders.Encoder(encoders.Config.from_json(config)), ENCODER
+SAID = {"generator": STYLEGAN2, "identity": ARCFACE, "encoder": ENCODER}
+NETWORKS: dict[str, Callable[[Mapping[str, Any]], nn.Module]] = {
+    "generator": lambda config: stylegan2.Generator(stylegan2.Config.from_json(config)),
+    "identity": lambda config: arcface.ArcFace(arcface.Config.from_json(config)),
+    "encoder": lambda config: encoders.Encoder(encoders.Config.from_json(config)),
+    "decoder": decoder.blank,
+    "prior": prior.blank,
+    "upsampler": lambda config: upsampler.whole_of(upsampler.Config.from_json(config)),
+}

@@ -173,7 +173,7 @@ def _karlo_upsampler(making: Making) -> None:
         "groups": said.get("norm_num_groups"), "patch": 1, "scale": _side(first) // low,
         "prediction": noise.prediction, "schedule": noise.schedule, "eta": 1.0, "last": True,
     })  # fmt: skip
-    made = on_meta(first, lambda: upsampler.both(config))
+    made = on_meta(first, lambda: upsampler.whole_of(config))
     for part, key in ((first, "first"), (last, "last")):
         check_config(part, made.get_submodule(key).config)
     of = {**config.to_json(), "decoder": f"{making.name}-decoder"}

@@ -216,7 +216,7 @@ def config_of(found: Network) -> Any:
     Raises:
         LimnerError: UNREADABLE if something is missing or out of bounds.
     """
-    return _classes(found)[0].from_json(found.config)
+    return _classes(found.config)[0].from_json(found.config)
 
 
 def load(name: str | None = None, device: torch.device | None = None) -> Painter:
@@ -226,13 +226,23 @@ def load(name: str | None = None, device: torch.device | None = None) -> Painter
         LimnerError: UNKNOWN_MODEL if there is none of that name, or its weights are not its own.
     """
     found = find("decoder", name)
-    made: Painter = _classes(found)[1](config_of(found))
-    return frozen(found, made, device).to(memory_format=torch.channels_last)
+    return frozen(found, blank(found.config), device).to(memory_format=torch.channels_last)
 
 
-def _classes(found: Network) -> tuple[Any, Any]:
+def blank(config: Mapping[str, Any]) -> Painter:
+    """The decoder that a config tells, which has learned nothing yet.
+
+    Raises:
+        LimnerError: UNREADABLE if something is missing or out of bounds.
+    """
+    told, kind = _classes(config)
+    made: Painter = kind(told.from_json(config))
+    return made
+
+
+def _classes(config: Mapping[str, Any]) -> tuple[Any, Any]:
     """Of its config and itself, by the space in which it paints."""
-    if found.config.get("space", "pixels") == "pixels":
+    if config.get("space", "pixels") == "pixels":
         return Config, Decoder
     from limner.models.unclip import latent_decoder as latent
 

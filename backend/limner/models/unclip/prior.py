@@ -5,10 +5,10 @@ from a caption they draw a CLIP's embedding of a picture that it fits, step by s
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from limner.models.clip import Words
 from limner.models.networks import find, frozen
@@ -73,17 +73,25 @@ def load(name: str | None = None, device: torch.device | None = None) -> Prior:
             UNREADABLE if its config tells none.
     """
     found = find("prior", name)
-    way = found.config.get("way")
+    prior: Any = frozen(found, blank(found.config), device)
+    return prior  # type: ignore[no-any-return]
+
+
+def blank(config: Mapping[str, Any]) -> nn.Module:
+    """The prior that a config tells, which has learned nothing yet.
+
+    Raises:
+        LimnerError: UNREADABLE if it tells none.
+    """
+    way = config.get("way")
     if way == "diffusion":
         from limner.models.unclip import diffusion_prior as diffusion
 
-        config = diffusion.Config.from_json(found.config)
-        return frozen(found, diffusion.DiffusionPrior(config), device)
+        return diffusion.DiffusionPrior(diffusion.Config.from_json(config))
     if way == "autoregressive":
         from limner.models.unclip import autoregressive_prior as autoregressive
 
-        taken = autoregressive.Config.from_json(found.config)
-        return frozen(found, autoregressive.AutoregressivePrior(taken), device)
+        return autoregressive.AutoregressivePrior(autoregressive.Config.from_json(config))
     raise LimnerError(ErrorCode.UNREADABLE, f"There is no way {way!r:.40} of a prior.")
 
 

@@ -184,14 +184,17 @@ def load(name: str | None = None, device: torch.device | None = None) -> Upsampl
     """
     found = find("upsampler", name)
     config = Config.from_json(found.config)
+    made = frozen(found, whole_of(config), device)
     if not config.last:
-        return Upsampler(config, frozen(found, blank(config), device))
-    pair = frozen(found, both(config), device)
-    return Upsampler(config, pair.get_submodule("first"), pair.get_submodule("last"))
+        return Upsampler(config, made)
+    return Upsampler(config, made.get_submodule("first"), made.get_submodule("last"))
 
 
-def both(config: Config) -> nn.Module:
-    """Two networks, `first` and `last`, that have learned nothing yet."""
+def whole_of(config: Config) -> nn.Module:
+    """All that a config tells, which has learned nothing yet: a network, or two, `first` and
+    `last`."""
+    if not config.last:
+        return blank(config)
     return nn.ModuleDict({"first": blank(config), "last": blank(config)})
 
 

@@ -12,6 +12,7 @@ import { words } from "./words.js";
 
 const WITH_STROKES = "init"; // the role that takes a drawing to go on from
 const TO_EDIT = "picture"; // the role whose picture becomes another
+const EDITING = "Editing"; // the family that asks what a picture should become, even without one
 const at = (id) => document.getElementById(id);
 
 export class Desk {
@@ -88,8 +89,9 @@ export class Desk {
     this.#showFamily(method.family);
     this.tabs.select(name);
     at("about").textContent = method.about ?? "";
-    at("prompt-ask").textContent = this.edits ? words.askEdit : words.askDraw;
-    at("prompt").placeholder = this.edits ? words.exampleEdit : words.exampleDraw;
+    const changes = this.edits && (method.family === EDITING || method.needs.includes(TO_EDIT));
+    at("prompt-ask").textContent = changes ? words.askEdit : words.askDraw;
+    at("prompt").placeholder = changes ? words.exampleEdit : words.exampleDraw;
     this.form.build(method.schema);
     // the prompt goes along to every method; it was perhaps typed before any was there
     const prompt = this.form.prompt.read();
