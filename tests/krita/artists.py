@@ -69,7 +69,7 @@ class Backend:
     async def _serve(self) -> None:
         self.loop, self._stopping = asyncio.get_running_loop(), asyncio.Event()
         try:
-            server = Server(Settings(port=0), self.engine, self.folder)
+            server = Server(Settings(port=0), [self.engine], self.folder)
             async with server.running() as self.server:
                 self._is_up.set()
                 await self._stopping.wait()

@@ -237,7 +237,7 @@ def test_a22_noise(folder: Path, puppet: Puppet) -> None:
                 assert await one.closed() in (1000, BROKEN, TOO_BIG, GONE)
         for job in server.store.unfinished():  # noise may have asked for something
             server.hub.cancel(job, m.Cancel(job.id, keep=False))
-        while server.hub._running:
+        while server.hub.seats[0].job:
             puppet.ended("cancelled")
 
     attacked(folder, attack, puppet)

@@ -104,7 +104,7 @@ def test_a02_tokens_are_guessed(folder: Path, monkeypatch: pytest.MonkeyPatch) -
         assert set(codes) == {UNAUTHORISED, TOO_MANY}
         assert looked_at <= 20 + 10 * (time.monotonic() - began) + 1
         assert len(compared) >= len(codes)
-        await serves(server, server.hub.engine)  # who knows the token need not wait
+        await serves(server, server.hub.seats[0].engine)  # who knows the token need not wait
 
     attacked(folder, attack)
 
@@ -227,7 +227,7 @@ def test_a09_other_machines_in_the_clear(folder: Path) -> None:
     for host in ("0.0.0.0", "::", "", "0", "192.0.2.1", "localhost.evil.com"):  # noqa: S104
         for more in ({}, *half):
             with pytest.raises(LimnerError, match="encrypted only"):
-                Server(Settings(host, 0, **more), None, folder)  # type: ignore[arg-type]
+                Server(Settings(host, 0, **more), [], folder)
     assert not (folder / place.TOKEN).exists()
 
 
@@ -246,7 +246,7 @@ def test_a10_a_token_that_others_can_read(folder: Path) -> None:
 
     def starts_not() -> None:
         with pytest.raises(LimnerError, match="token") as caught:
-            Server(Settings(port=0), None, folder)  # type: ignore[arg-type]
+            Server(Settings(port=0), [], folder)
         assert str(folder) not in str(caught.value)
 
     for mode in (0o644, 0o640, 0o604, 0o660, 0o610, 0o601):
@@ -311,7 +311,7 @@ def test_a11_every_path_by_every_method(folder: Path) -> None:
             for body in (b"\r\n\r\nx=1", b"Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n"):
                 data = request(server.port, "/", "POST").rstrip(b"\r\n") + b"\r\n" + body
                 assert status(await said(server.port, data)) in (0, 400, 405)
-            server.hub.engine.done()  # type: ignore[attr-defined]
+            server.hub.seats[0].engine.done()  # type: ignore[attr-defined]
         assert (await first_words(server.port, hello()))[0] == UNAUTHORISED  # behind the 101
 
     attacked(folder, attack)

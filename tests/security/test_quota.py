@@ -332,7 +332,7 @@ def test_a39_a_full_disk(folder: Path, puppet: Puppet) -> None:
             db.execute("PRAGMA max_page_count=1000000000")
             for job in server.store.unfinished():
                 server.hub.cancel(job, m.Cancel(job.id, keep=False))
-            if server.hub._running:
+            if server.hub.seats[0].job:
                 puppet.ended("cancelled")
 
     attacked(folder, attack, puppet, mistakes=2)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -158,11 +158,12 @@ class Front:
 
 @contextlib.asynccontextmanager
 async def backend(
-    folder: Path, engine: Engine | None = None, settings: Settings | None = None
-) -> AsyncIterator[Server]:
+    folder: Path, engine: Engine | None = None, settings: Settings | None = None,
+    others: Sequence[Engine] = (),
+) -> AsyncIterator[Server]:  # fmt: skip
     """A server that runs while the block does."""
     settings = settings or Settings(port=0)
-    async with Server(settings, engine or Puppet(), folder).running() as server:
+    async with Server(settings, [engine or Puppet(), *others], folder).running() as server:
         yield server
 
 

@@ -93,7 +93,7 @@ async def _serve(settings: Settings, engine: Engine, open_: bool) -> int:
             webbrowser.open(link)
         return 0
     stopping = _stopping()
-    async with Server(settings, engine, place.data_folder()).running() as server:
+    async with Server(settings, [engine], place.data_folder()).running() as server:
         link = f"{server.url}#ticket={server.keys.ticket(time.monotonic())}"
         typer.echo(f"Limner {__version__} serves {server.url} — Ctrl-C saves what is being drawn.")
         typer.echo(f"The page, once, within a minute: {link}   (later: limner open)")

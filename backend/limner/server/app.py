@@ -9,7 +9,7 @@ import logging
 import os
 import sqlite3
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -72,15 +72,16 @@ class Server:
     """A backend that front ends talk to.
 
     Args:
+        engines: what runs jobs, as many at a time.
         folder: where token and history lie.
     """
 
-    def __init__(self, settings: Settings, engine: Engine, folder: Path) -> None:
+    def __init__(self, settings: Settings, engines: Sequence[Engine], folder: Path) -> None:
         self._settings, self._folder = settings, folder
         self._tls = _tls(settings)
         self.keys = Keys(read_or_make_token(folder / place.TOKEN))
         self.store = _opened(folder / "history.sqlite")
-        self.hub = Hub(self.store, engine, settings.quota_bytes)
+        self.hub = Hub(self.store, engines, settings.quota_bytes)
         self._routes = pages.routes()
         self._open: dict[ServerConnection, str] = {}  # that said hello, and each one's page
         self._hosts: frozenset[str] = frozenset()

@@ -76,7 +76,7 @@ class _Metronome:
 
 
 async def _load(folder: Path, seconds: float) -> dict[str, str]:
-    async with Server(Settings(port=0), _Metronome(), folder).running() as server:
+    async with Server(Settings(port=0), [_Metronome()], folder).running() as server:
         clients = subprocess.Popen(  # noqa: ASYNC220, S603 (quick, and our own)
             [sys.executable, "-m", "limner.server.bench", server.url, str(seconds)],
             stdout=subprocess.PIPE,
@@ -133,7 +133,7 @@ async def _client(url: str, pause_s: float, until: float) -> list[float]:
 
 async def _real(folder: Path, seconds: float) -> dict[str, str]:
     async with (
-        Server(Settings(port=0), ZeroMQ(), folder / "real").running() as server,
+        Server(Settings(port=0), [ZeroMQ()], folder / "real").running() as server,
         _front(server.url, server.keys.ticket(time.monotonic())) as client,
     ):
         job = str(uuid.uuid4())

@@ -1,10 +1,10 @@
 """The life of every job, from its submit to its end: between front ends, store, queue and engine.
 
-Whatever becomes of a job is first written down, then told (`store`: what was told survives). One
-job at a time is with the engine; the others wait in the queue, or are parked: a job that is paused
-leaves the device when another waits, and goes on from its checkpoint when it is resumed. So it is
-with a job whose worker died, or that ran when the server ended; one that dies three times in a row
-before it gets any further is given up.
+Whatever becomes of a job is first written down, then told (`store`: what was told survives). Each
+engine has one job at a time; the others wait in the queue, or are parked: a job that is paused
+leaves the device when another waits, and goes on from its checkpoint when it is resumed, wherever
+there is room. So it is with a job whose worker died, or that ran when the server ended; one that
+dies three times in a row before it gets any further is given up.
 
 It does not know who may ask for what: `requests` does.
 """
@@ -14,7 +14,9 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import islice
 from typing import Any
 
@@ -35,49 +37,74 @@ log = logging.getLogger(__name__)
 DEATHS = 3  # in a row, then the job is poison
 FORGOTTEN_AT_ONCE = 500  # in one message
 CHANGES = 256  # that a worker has not made yet
+NOWHERE = "Not every machine of this backend has it: bring them all to the same version."
+
+
+@dataclass
+class Seat:
+    """An engine, and what is known of it.
+
+    Attributes:
+        facts: what it said when it was ready; None before that, and when its worker is lost.
+        job: the one that is with it, or nothing.
+        is_free: whether it can take one.
+        is_leaving: whether its job makes room for another.
+        unheard: changes of its job that the worker hasn't made yet.
+    """
+
+    engine: Engine
+    facts: Ready | None = None
+    job: str = ""
+    is_free: bool = False
+    is_leaving: bool = False
+    unheard: deque[dict[str, Any]] = field(default_factory=deque)
 
 
 class Hub:
     """All jobs of this server.
 
     Args:
+        engines: the one to be asked first comes first.
         quota_bytes: how much room everything may take.
     """
 
-    def __init__(self, store: Store, engine: Engine, quota_bytes: int) -> None:
-        self.store, self.engine, self.quota_bytes = store, engine, quota_bytes
+    def __init__(self, store: Store, engines: Sequence[Engine], quota_bytes: int) -> None:
+        self.store, self.quota_bytes = store, quota_bytes
+        self.seats = [Seat(engine) for engine in engines]
         self.viewers = Viewers()
         self.peers: dict[Peer, None] = {}  # everyone who is connected
         self.queue = Queue()
-        self.has_worker = False
         self.known = asyncio.Event()  # set when it is known what there is to ask for
         facts = store.noted("facts") or {}
         self.facts: dict[str, Any] = {"methods": [], "models": [], "devices": []}
         if facts.get("version") == __version__:
             self.facts = facts
             self.known.set()
-        self._running = ""  # the job that is with the engine
-        self._free = False  # whether the engine can take one
-        self._leaving = False  # whether the running job makes room for another
         self._ending: dict[str, messages.Cancel] = {}  # once a worker has taken the job up again
-        self._unheard: deque[dict[str, Any]] = deque()  # changes that the worker hasn't made yet
+
+    @property
+    def has_worker(self) -> bool:
+        """Whether any engine is ready."""
+        return any(seat.facts for seat in self.seats)
 
     # --- from start to end ------------------------------------------------------------------
 
     async def start(self) -> None:
-        """Take up what was unfinished, and start the engine."""
+        """Take up what was unfinished, and start the engines."""
         for job in self.store.unfinished():
             if job.state != "paused":
                 self._put_back(job, "The backend was started again." if job.seq else "")
-        await self.engine.start(self.hear)
+        for seat in self.seats:
+            await seat.engine.start(partial(self.hear, seat))
 
     async def stop(self) -> None:
         """Save what runs, and end."""
-        await self.engine.stop()
-        await asyncio.sleep(0)  # what the engine said last is heard
+        await asyncio.gather(*(seat.engine.stop() for seat in self.seats))
+        await asyncio.sleep(0)  # what the engines said last is heard
         self.known.set()  # who still waits to be greeted waits for nothing
-        if (job := self.store.job(self._running)) is not None and not job.is_over:
-            self._take_back_changes(job)
+        for seat in self.seats:
+            if (job := self.store.job(seat.job)) is not None and not job.is_over:
+                self._take_back_changes(seat, job)
 
     def make_room(self) -> None:
         """Forget the oldest results if there is too little room, and say so."""
@@ -93,7 +120,7 @@ class Hub:
         """
         self.make_room()
         for job in self.store.unfinished():
-            if job.state in ("loading", "running") and job.id != self._running:
+            if job.state in ("loading", "running") and self._seat(job.id) is None:
                 words = "The disk was full while this was drawn."
                 self._fail(job.id, LimnerError(ErrorCode.DISK_FULL, words, "Draw it again."))
 
@@ -103,39 +130,36 @@ class Hub:
             if theirs := tuple(job.id for job in jobs if peer.may_see(job.user)):
                 peer.tell(messages.Forgotten(theirs, why))
 
-    # --- what the engine says ---------------------------------------------------------------
+    # --- what an engine says ------------------------------------------------------------------
 
-    def hear(self, event: Event) -> None:
+    def hear(self, seat: Seat, event: Event) -> None:
         """Take note of what happened, and tell those who watch."""
         try:
-            self._hear(event)
+            self._hear(seat, event)
         except LimnerError as problem:
-            self._no_room(problem)
+            self._no_room(seat, problem)
 
-    def _hear(self, event: Event) -> None:
+    def _hear(self, seat: Seat, event: Event) -> None:
         match event:
             case Ready():
-                self._ready(event)
+                self._ready(seat, event)
             case Lost():
-                self._lost(event)
+                self._lost(seat, event)
             case Said(message=message, frame=frame):
-                if self._running and message.job == self._running:  # type: ignore[attr-defined]
-                    self._said(message, frame)
-            case Kept(job=job) if job == self._running:
+                if seat.job and message.job == seat.job:  # type: ignore[attr-defined]
+                    self._said(seat, message, frame)
+            case Kept(job=job) if job == seat.job:
                 if event.what == "checkpoint":
                     self.store.checkpoint(job, event.step, event.data)
                 else:
                     self.store.keep_frame(job, event.step, event.data)
-            case Over(job=job) if job == self._running:
-                self._over(job)
+            case Over(job=job) if job == seat.job:
+                self._over(seat, job)
 
-    def _ready(self, ready: Ready) -> None:
-        self.facts = {
-            "version": __version__, "devices": [ready.device],
-            "methods": list(ready.methods), "models": list(ready.models),
-        }  # fmt: skip
+    def _ready(self, seat: Seat, ready: Ready) -> None:
+        seat.facts, seat.is_free = ready, True
+        self.facts = {"version": __version__} | common([s.facts for s in self.seats if s.facts])
         self.store.note("facts", self.facts)
-        self.has_worker = self._free = True
         self._tell_facts()
         self._next()
 
@@ -144,7 +168,7 @@ class Hub:
         for peer in self.peers:
             peer.welcome(self.facts, ready=self.has_worker)
 
-    def _said(self, message: Any, frame: Bytes) -> None:
+    def _said(self, seat: Seat, message: Any, frame: Bytes) -> None:
         if message.t in messages.LATEST_WINS:
             self.viewers.show(message, frame)
             return
@@ -155,11 +179,10 @@ class Hub:
             self.record(message, state=message.state, result=bytes(frame))
         elif isinstance(message, messages.State):
             self.record(message, state=message.state)
-            if len(self.queue):
-                self._make_way()
+            self._make_way()
         else:
-            if isinstance(message, messages.Adjusted | messages.Failed) and self._unheard:
-                self._unheard.popleft()  # they are heard in order
+            if isinstance(message, messages.Adjusted | messages.Failed) and seat.unheard:
+                seat.unheard.popleft()  # they are heard in order
             if isinstance(message, messages.Adjusted):
                 self._changed(message)
             elif isinstance(message, messages.Failed) and message.retryable:
@@ -167,46 +190,46 @@ class Hub:
             else:
                 self.record(message)
 
-    def _over(self, job: str) -> None:
-        self._running, self._free, self._leaving = "", True, False
+    def _over(self, seat: Seat, job: str) -> None:
+        seat.job, seat.is_free, seat.is_leaving = "", True, False
         found = self.store.job(job)
         try:
             if found is None or found.is_over:
                 self.viewers.settle(job)
             elif found.state in ("paused", "queued"):
-                self._take_back_changes(found)
+                self._take_back_changes(seat, found)
             else:
                 words = "The drawing ended without a result."
                 self._fail(job, LimnerError(ErrorCode.INTERNAL, words))
             self.make_room()
         finally:  # a full disk stops no other job
-            self._unheard.clear()
+            seat.unheard.clear()
             self._next()
 
-    def _lost(self, lost: Lost) -> None:
+    def _lost(self, seat: Seat, lost: Lost) -> None:
         log.warning("%s", lost.why)
-        running, self._running = self._running, ""
-        self.has_worker = self._free = self._leaving = False
+        job = self.store.job(seat.job)
+        seat.facts, seat.job, seat.is_free, seat.is_leaving = None, "", False, False
         if self.known.is_set() or not lost.is_replaced:
             self._tell_facts()
-        job = self.store.job(running)
         if job is None or job.is_over:
-            self._unheard.clear()
+            seat.unheard.clear()
             return
-        self._take_back_changes(job)
+        self._take_back_changes(seat, job)
         if job.state == "paused" or job.id in self.queue:
             return
         if self.store.died(job.id) < DEATHS:
             self._put_back(job, "The worker died; another takes over.")
+            self._next()
             return
         words = f"This drawing brought its worker down {DEATHS} times in a row."
         hint = "Try fewer strokes or cutouts, or another model; the log says more."
         self._fail(job.id, LimnerError(ErrorCode.POISONED, words, hint))
 
-    def _take_back_changes(self, job: Job) -> None:
+    def _take_back_changes(self, seat: Seat, job: Job) -> None:
         """Changes that the worker never made are made where the job goes on."""
-        while self._unheard:
-            self._change_later(job.id, self._unheard.popleft())
+        while seat.unheard:
+            self._change_later(job.id, seat.unheard.popleft())
 
     def _change_later(self, job: str, change: dict[str, Any]) -> None:
         """A change where a job will go on; however often an artist changes their mind meanwhile,
@@ -221,12 +244,12 @@ class Hub:
             change, replaces = last["params"] | change, last["seq"]
         self.record(replace(adjusted, params=change), replaces=replaces)
 
-    def _no_room(self, problem: LimnerError) -> None:
+    def _no_room(self, seat: Seat, problem: LimnerError) -> None:
         """The disk is full: the job that needed room ends; what was written stays."""
         log.error("%s", problem)
-        if not (job := self._running):
+        if not (job := seat.job):
             return
-        self.engine.command(messages.Cancel(job, keep=False))
+        seat.engine.command(messages.Cancel(job, keep=False))
         try:
             self._fail(job, problem)
         except LimnerError:
@@ -270,19 +293,22 @@ class Hub:
         self.record(state, state="queued")
 
     def _next(self) -> None:
-        """Hand the next job to the engine, if it can take one."""
-        while self._free and (job := self.queue.pop()) is not None:
-            found = self.store.job(job)
-            if found is None or found.is_over:
-                continue
-            self._free, self._running = False, job
-            self.viewers.settle(job, ("waiting",))
-            self.engine.order(job, self._order(found).to_bytes())
-            if job in self.viewers:
-                self.engine.command(messages.Watch(job))
-            if (cancel := self._ending.pop(job, None)) is not None:
-                self.engine.command(cancel)
+        """Hand the next jobs to the engines that can take one."""
+        for seat in self.seats:
+            while seat.is_free and (job := self.queue.pop()) is not None:
+                found = self.store.job(job)
+                if found is not None and not found.is_over:
+                    self._begin(seat, found)
         self.tell_positions()
+
+    def _begin(self, seat: Seat, job: Job) -> None:
+        seat.is_free, seat.job = False, job.id
+        self.viewers.settle(job.id, ("waiting",))
+        seat.engine.order(job.id, self._order(job).to_bytes())
+        if job.id in self.viewers:
+            seat.engine.command(messages.Watch(job.id))
+        if (cancel := self._ending.pop(job.id, None)) is not None:
+            seat.engine.command(cancel)
 
     def _order(self, job: Job) -> Order:
         submit = messages.read(job.request, messages.Submit)
@@ -299,7 +325,15 @@ class Hub:
         """Tell those who wait how many come before them."""
         for position, job in enumerate(self.queue.order()):
             if job in self.viewers:
-                self.viewers.show(messages.Waiting(job, 0, position + bool(self._running)))
+                self.viewers.show(messages.Waiting(job, 0, position + self._busy()))
+
+    def _busy(self) -> int:
+        """How many jobs are with an engine."""
+        return sum(bool(seat.job) for seat in self.seats)
+
+    def _seat(self, job: str) -> Seat | None:
+        """Where a job is."""
+        return next((seat for seat in self.seats if job and seat.job == job), None)
 
     # --- what is asked for --------------------------------------------------------------------
 
@@ -314,23 +348,27 @@ class Hub:
         inputs = tuple(submit.inputs.values())
         self.store.add(submit.job, *client, submit.method, submit.json(), inputs)
         self.queue.add(submit.job, client)
-        ahead = self.queue.order().index(submit.job) + bool(self._running)
+        ahead = self.queue.order().index(submit.job) + self._busy()
         self.record(messages.State(submit.job, 0, "queued", ahead), state="queued")
-        self._make_way()
         self._next()
+        self._make_way()
 
     def _make_way(self) -> None:
-        """A paused job does not hold the device while another waits."""
-        running = self.store.job(self._running)
-        if running is not None and running.state == "paused" and not self._leaving:
-            self._leaving = True
-            self.engine.command(messages.Leave(running.id))
+        """Paused jobs do not hold devices while others wait."""
+        waiting = len(self.queue) - sum(seat.is_leaving for seat in self.seats)
+        for seat in self.seats:
+            job = self.store.job(seat.job)
+            is_held = job is not None and job.state == "paused" and not seat.is_leaving
+            if waiting > 0 and is_held:
+                waiting -= 1
+                seat.is_leaving = True
+                seat.engine.command(messages.Leave(seat.job))
 
     def watched(self, job: str, *, first: bool) -> None:
         """Someone began to watch a job (the `first`), or the last one ceased to."""
-        if job == self._running:
+        if (seat := self._seat(job)) is not None:
             kind = messages.Watch if first else messages.Unwatch
-            self.engine.command(kind(job))
+            seat.engine.command(kind(job))
         newest = self.store.frame(job, limits.STEPS_MAX) if first else None
         if newest is not None:
             head: Any = messages.parse(decode(newest).header, messages.TO_CLIENT_BINARY)
@@ -338,14 +376,15 @@ class Hub:
                 self.viewers.show(head, newest)
         self.tell_positions()
 
-    def _has(self, job: Job) -> bool:
-        """Whether a job is with the engine, and stays there."""
-        return job.id == self._running and not self._leaving
+    def _staying(self, job: Job) -> Seat | None:
+        """Where a job is, and stays."""
+        seat = self._seat(job.id)
+        return None if seat is None or seat.is_leaving else seat
 
     def cancel(self, job: Job, cancel: messages.Cancel) -> None:
         """End a job that is not over: with what it has, or with nothing."""
-        if self._has(job):
-            self.engine.command(cancel)
+        if (seat := self._staying(job)) is not None:
+            seat.engine.command(cancel)
             return
         self.queue.remove(job.id)
         if cancel.keep and self.saved_step(job.id):
@@ -363,14 +402,14 @@ class Hub:
         Raises:
             LimnerError: BUSY if it does not run.
         """
-        if not self._has(job):
+        if (seat := self._staying(job)) is None:
             raise LimnerError(ErrorCode.BUSY, "Only a drawing that runs can be paused.")
-        self.engine.command(messages.Pause(job.id))
+        seat.engine.command(messages.Pause(job.id))
 
     def resume(self, job: Job) -> None:
         """Let a job that is not over go on, if it is held."""
-        if self._has(job):
-            self.engine.command(messages.Resume(job.id))
+        if (seat := self._staying(job)) is not None:
+            seat.engine.command(messages.Resume(job.id))
         elif job.state == "paused":
             self._put_back(job, "")
             self._next()
@@ -383,12 +422,12 @@ class Hub:
         """
         method = next(m for m in self.facts["methods"] if m["name"] == job.method)
         check_adjustment(method["schema"], change)
-        if self._has(job):
-            if len(self._unheard) >= CHANGES:
+        if (seat := self._staying(job)) is not None:
+            if len(seat.unheard) >= CHANGES:
                 words = f"{CHANGES} changes of this drawing wait to be made already."
                 raise LimnerError(ErrorCode.QUOTA, words, "Let it go on first.")
-            self._unheard.append(change)
-            self.engine.command(messages.Adjust(job.id, change))
+            seat.unheard.append(change)
+            seat.engine.command(messages.Adjust(job.id, change))
         else:
             self._change_later(job.id, change)
             if self.stays(job):
@@ -401,6 +440,22 @@ class Hub:
             return False
         states = (e for e in reversed(self.store.events(job.id)) if e["t"] == "state")
         return any(state.get("stays", False) for state in islice(states, 1))
+
+
+def common(facts: Sequence[Ready]) -> dict[str, Any]:
+    """What front ends are told of several engines: the devices; of methods and models, what is
+    everywhere, as a job may come to any of them."""
+    first, *others = facts
+    models = [{model["name"] for model in one.models} for one in others]
+    lacks = [{m["name"]: m.get("ready", "") for m in one.methods} for one in others]
+    methods = []
+    for method in first.methods:
+        told = [method.get("ready", ""), *(lack.get(method["name"], NOWHERE) for lack in lacks)]
+        methods.append({**method, "ready": next(filter(None, told), "")})
+    return {
+        "devices": [one.device for one in facts], "methods": methods,
+        "models": [m for m in first.models if all(m["name"] in names for names in models)],
+    }  # fmt: skip
 
 
 def as_told(body: dict[str, Any], result: bytes | None) -> str | bytes:

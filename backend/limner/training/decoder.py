@@ -1,7 +1,9 @@
 """Training unCLIP's decoder on captioned pictures (arXiv 2204.06125, section 2.1 and appendix C).
 
-The loss is the squared error of what the network predicts, weighted by the signal's part in the
-noisy picture, at most 5 (min-SNR: Hang et al. 2023, arXiv 2303.09556). In a tenth of the pictures
+The loss is the squared error of what the network predicts, weighted as the clean picture's error is
+by the ratio of signal to noise, at least 1 (Salimans and Ho 2022, arXiv 2202.00512: where little is
+seen of the picture, what is told decides what becomes of it), at most 5 (min-SNR: Hang et al. 2023,
+arXiv 2303.09556). In a tenth of the pictures
 the embedding is dropped, in a half the caption, so that guidance has something to lead away from.
 All randomness comes from (seed, step).
 """
@@ -26,7 +28,7 @@ from limner.models.unclip.sampling import target_of
 from limner.training.captioned import Captioned
 from limner.training.loop import Figures, Run, course, set_rate
 
-MOST_WEIGHT = 5.0
+LEAST_WEIGHT, MOST_WEIGHT = 1.0, 5.0
 # the CPU's flash kernel has a slow backward pass for as few tokens as a decoder has
 FASTEST = [SDPBackend.FLASH_ATTENTION, SDPBackend.EFFICIENT_ATTENTION, SDPBackend.MATH]
 
@@ -42,12 +44,12 @@ class Settings:
 
     steps: int = 40_000
     batch: int = 32
-    rate: float = 4e-4
+    rate: float = 8e-4
     warmup: int = 500
     cooldown: float = 0.3
     drop_picture: float = 0.1
     drop_caption: float = 0.5
-    decay: float = 0.9995
+    decay: float = 0.999
     seed: int = 0
     bf16: bool = False
 
@@ -121,9 +123,9 @@ class Trainer:
 
 def weights(prediction: str, kept: Tensor) -> Tensor:
     """(B,), what errors of a prediction count at (B,) parts that are kept: the same for all kinds,
-    min(SNR, 5) of the clean picture's error."""
+    SNR of the clean picture's error, from 1 to 5."""
     ratio = kept / (1 - kept)
-    of_clean = ratio.clamp(max=MOST_WEIGHT)
+    of_clean = ratio.clamp(LEAST_WEIGHT, MOST_WEIGHT)
     return {"sample": of_clean, "epsilon": of_clean / ratio, "v": of_clean / (ratio + 1)}[
         prediction
     ]
