@@ -131,6 +131,20 @@ def wait_for_running(capsys: pytest.CaptureFixture[str]) -> str:
     raise AssertionError("it never ran")
 
 
+@pytest.mark.parametrize(
+    ("said", "words"),
+    [
+        (["--engine", "steam"], "There is no engine 'steam'"),
+        (["--address", "10.0.0.1:6379"], "--address is a Ray cluster's"),
+    ],
+)
+def test_an_engine_that_is_none_is_refused(
+    capsys: pytest.CaptureFixture[str], said: list[str], words: str
+) -> None:
+    assert run(["serve", *said]) == 2
+    assert words in capsys.readouterr().err
+
+
 def test_a_second_serve_and_open_point_to_the_first(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["open", "--print"]) == 0
     link = capsys.readouterr().out.strip()

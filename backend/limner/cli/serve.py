@@ -8,6 +8,7 @@ import os
 import signal
 import time
 import webbrowser
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -21,6 +22,7 @@ from limner_wire import place
 from limner_wire.errors import ErrorCode, LimnerError
 from limner_wire.messages import Invite, Invited
 
+PROCESS, IN_PROCESS, RAY = ENGINES = "process", "in-process", "ray"
 GUEST = "for someone else, who sees only their own drawings: a name"
 
 
@@ -44,16 +46,19 @@ def serve(
         float, typer.Option(help="GB for history and results; the oldest go first")
     ] = 4.0,
     threads: Annotated[int | None, typer.Option(help="CPU threads of the worker")] = None,
-    in_process: Annotated[
-        bool, typer.Option("--in-process", help="draw in this process, with no worker beside it")
-    ] = False,
+    engine: Annotated[str, typer.Option(help=" | ".join(ENGINES) + ": where it draws")] = ENGINES[
+        0
+    ],
+    address: Annotated[
+        str | None, typer.Option(help="of a Ray cluster's head; none for this machine alone")
+    ] = None,
     verbose: Annotated[bool, typer.Option("--verbose", help="log more")] = False,
 ) -> int:
     """Serve Krita, Blender and the browser on this machine, until Ctrl-C."""
     level = logging.INFO if verbose else logging.WARNING
     logging.basicConfig(level=level, format="%(levelname)s %(name)s: %(message)s")
     settings = Settings(host, port, tuple(name or ()), cert, key, int(keep * 1e9))
-    return asyncio.run(_serve(settings, _engine(threads, in_process=in_process), open_))
+    return asyncio.run(_serve(settings, _engines(engine, address, threads), open_))
 
 
 def open_page(
@@ -70,11 +75,24 @@ def open_page(
     return 0
 
 
-def _engine(threads: int | None, *, in_process: bool) -> Engine:
-    if not in_process:
+def _engines(kind: str, address: str | None, threads: int | None) -> Sequence[Engine]:
+    if kind not in ENGINES:
+        known = ", ".join(ENGINES)
+        raise LimnerError(ErrorCode.BAD_INPUT, f"There is no engine {kind!r:.40}.", f"Say {known}.")
+    if address and kind != RAY:
+        raise LimnerError(ErrorCode.BAD_INPUT, "--address is a Ray cluster's.", "Add --engine ray.")
+    if kind == PROCESS:
         from limner.engine.zeromq import ZeroMQ
 
-        return ZeroMQ(threads)
+        return [ZeroMQ(threads)]
+    if kind == RAY:
+        try:
+            from limner.engine import ray
+        except ModuleNotFoundError as problem:
+            raise LimnerError(
+                ErrorCode.BAD_INPUT, "Ray is not installed.", 'pip install "limner[ray]"'
+            ) from problem
+        return ray.engines(address, threads)
     import torch
 
     from limner.engine.inprocess import InProcess
@@ -82,10 +100,10 @@ def _engine(threads: int | None, *, in_process: bool) -> Engine:
 
     if threads:
         torch.set_num_threads(threads)
-    return InProcess(best_device())
+    return [InProcess(best_device())]
 
 
-async def _serve(settings: Settings, engine: Engine, open_: bool) -> int:
+async def _serve(settings: Settings, engines: Sequence[Engine], open_: bool) -> int:
     link = await _link("")
     if link is not None:
         typer.echo(f"A backend runs already: {link}")
@@ -93,7 +111,7 @@ async def _serve(settings: Settings, engine: Engine, open_: bool) -> int:
             webbrowser.open(link)
         return 0
     stopping = _stopping()
-    async with Server(settings, [engine], place.data_folder()).running() as server:
+    async with Server(settings, engines, place.data_folder()).running() as server:
         link = f"{server.url}#ticket={server.keys.ticket(time.monotonic())}"
         typer.echo(f"Limner {__version__} serves {server.url} — Ctrl-C saves what is being drawn.")
         typer.echo(f"The page, once, within a minute: {link}   (later: limner open)")
