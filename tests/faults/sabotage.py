@@ -77,7 +77,7 @@ def _serve() -> None:
         return start([argv[0], __file__, "worker"], **how)
 
     subprocess.Popen = sabotaged  # type: ignore[assignment,misc]
-    serve._engines = lambda kind, address, threads: [ZeroMQ(threads, hangs_after_s=HANGS_AFTER_S)]
+    serve.engines_of = lambda kind, address, threads: [ZeroMQ(threads, hangs_after_s=HANGS_AFTER_S)]
     main()
 
 

@@ -27,6 +27,7 @@ COMMANDS = {  # name: (module, what it does)
     "sample": ("limner.cli.edit", "Paint random pictures with a generator."),
     "adapt": ("limner.cli.adapt", "Teach a generator a domain that exists only in words."),
     "score": ("limner.cli.score", "Say how well each text fits a picture."),
+    "batch": ("limner.cli.batch", "Draw all that a file asks for: prompts x seeds x methods."),
     "serve": ("limner.cli.serve", "Serve Krita, Blender and the browser on this machine."),
     "open": ("limner.cli.serve", "Open the page of the backend that runs."),
     "jobs": ("limner.cli.jobs", "List, show, watch, cancel and export drawings."),

@@ -58,7 +58,7 @@ def serve(
     level = logging.INFO if verbose else logging.WARNING
     logging.basicConfig(level=level, format="%(levelname)s %(name)s: %(message)s")
     settings = Settings(host, port, tuple(name or ()), cert, key, int(keep * 1e9))
-    return asyncio.run(_serve(settings, _engines(engine, address, threads), open_))
+    return asyncio.run(_serve(settings, engines_of(engine, address, threads), open_))
 
 
 def open_page(
@@ -75,7 +75,16 @@ def open_page(
     return 0
 
 
-def _engines(kind: str, address: str | None, threads: int | None) -> Sequence[Engine]:
+def engines_of(kind: str, address: str | None, threads: int | None) -> Sequence[Engine]:
+    """What draws: one of `ENGINES`.
+
+    Args:
+        address: of a Ray cluster's head.
+        threads: of each worker.
+
+    Raises:
+        LimnerError: BAD_INPUT if there is none such, or Ray is not here.
+    """
     if kind not in ENGINES:
         known = ", ".join(ENGINES)
         raise LimnerError(ErrorCode.BAD_INPUT, f"There is no engine {kind!r:.40}.", f"Say {known}.")

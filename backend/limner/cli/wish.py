@@ -151,7 +151,7 @@ async def _best(client: Client, wish: Wish, bar: Bar, stop: threading.Event) -> 
 
 async def _one(client: Client, job: m.Submit, bar: Bar, turn: int, stop: threading.Event) -> Drawn:
     """One job, from its uploads to its end."""
-    await _uploaded(client, set(job.inputs.values()))
+    await uploaded(client, set(job.inputs.values()))
     await client.ask(job)
     stopping = asyncio.create_task(_cancel_when(client, job.job, stop))
     notices: list[str] = []
@@ -193,7 +193,7 @@ def _show(heard: Heard, bar: Bar, turn: int, notices: list[str]) -> None:
             raise LimnerError(ErrorCode.CANCELLED, "The drawing was cancelled.")
 
 
-async def _uploaded(client: Client, wanted: set[str]) -> None:
+async def uploaded(client: Client, wanted: set[str]) -> None:
     """Return when the backend has all inputs."""
     await client.flush()
     while not all(client.session.has_uploaded(sha) for sha in wanted):
