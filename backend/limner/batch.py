@@ -176,7 +176,7 @@ def _tasks(row: Mapping[str, Any], folder: Path) -> Iterator[Task]:
     settings = {k: v for k, v in row.items() if k not in (*EACH, *ROLES, "size", "model")}
     named = {role: folder / str(row[role]) for role in ROLES if row.get(role)}
     files = {role: read_bounded(path, IMAGE_BYTES) for role, path in named.items()}
-    canvas = _canvas(row.get("size"), files)
+    canvas = canvas_of(row.get("size"), files)
     models = (str(row["model"]),) if row.get("model") else ()
     lists = {name: row[name] if isinstance(row[name], list) else [row[name]]
              for name in EACH if name in row}  # fmt: skip
@@ -186,8 +186,13 @@ def _tasks(row: Mapping[str, Any], folder: Path) -> Iterator[Task]:
         yield Task(method, {**given, **settings}, canvas, files, models)
 
 
-def _canvas(size: Any, files: Mapping[str, bytes]) -> tuple[int, int]:
-    """What a row says, "320x240" or 224, or else the size of the picture that it begins with."""
+def canvas_of(size: Any, files: Mapping[str, bytes]) -> tuple[int, int]:
+    """(width, height): what is said, "320x240" or 224, or else that of the picture in `files` with
+    which a method begins.
+
+    Raises:
+        LimnerError: BAD_INPUT if no size is said.
+    """
     if size is not None:
         found = re.fullmatch(r"(\d{1,5})(?:x(\d{1,5}))?", str(size).strip())
         if found is None:

@@ -24,6 +24,7 @@ COMMANDS = {  # name: (module, what it does)
     "trace": ("limner.cli.draw", "Make a picture into strokes."),
     "edit": ("limner.cli.edit", "Change a picture with words."),
     "imagine": ("limner.cli.imagine", "Paint a picture from words, or from other pictures."),
+    "run": ("limner.cli.run", "Run any method by its name, yours too."),
     "sample": ("limner.cli.edit", "Paint random pictures with a generator."),
     "adapt": ("limner.cli.adapt", "Teach a generator a domain that exists only in words."),
     "score": ("limner.cli.score", "Say how well each text fits a picture."),

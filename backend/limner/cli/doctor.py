@@ -18,6 +18,8 @@ import torch
 import typer
 
 from limner import __version__
+from limner.methods import own
+from limner.methods.registry import METHODS
 from limner.models.catalog import installed, models_folder
 from limner.models.device import best_device
 from limner.vector.rasterizer import render
@@ -28,6 +30,7 @@ EXTRAS = {
     "av": ("replays as .mp4", "pip install 'limner[video]'"),
     "numba_cuda": ("the rasterizer on NVIDIA GPUs", "pip install 'limner[cuda]'"),
     "pydiffvg": ("diffvg as a second rasterizer", "build it from its repository"),
+    "ray": ("engines on a cluster", "pip install 'limner[ray]'"),
     "resvg_py": ("rendering training corpora", "pip install 'limner[train]'"),
 }
 PACKAGES = ("torch", "torchvision", "open_clip_torch", "timm", "numba", "numpy", "Pillow")
@@ -51,6 +54,9 @@ def doctor(
         "packages": {name: importlib.metadata.version(name) for name in PACKAGES},
         "models folder": str(models_folder()),
         "models": [m.name for m in installed()],
+        "methods folder": str(own.folder()),
+        "methods": list(METHODS),
+        **({"methods left out": own.PROBLEMS} if own.PROBLEMS else {}),
         "rasterizer": _tried(_rasterizer),
         "drawing with": _tried(_model),
         "missing, not needed": {

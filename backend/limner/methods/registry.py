@@ -1,9 +1,11 @@
-"""All methods by name. A new one is a file and a line here; every front end then has its form."""
+"""All methods by name. A new one is a file and a line here, or a file in a folder of the user's
+(`own`); every front end then has its form."""
 
 from __future__ import annotations
 
 from typing import Any
 
+from limner.methods import own
 from limner.methods.base import Method
 from limner.methods.blend import Blend
 from limner.methods.clipdraw import ClipDraw
@@ -27,3 +29,4 @@ METHODS: dict[str, Method[Any, Any]] = {
         TextDiff(), Probe(),
     )
 }  # fmt: skip
+METHODS |= {m.name: m for m in own.found(METHODS)}

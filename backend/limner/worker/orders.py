@@ -72,32 +72,41 @@ def ready(order: Order, shelf: Shelf) -> Task:
     if order.saved:
         found = checkpoint.from_bytes(order.saved, shelf.device)
         params, saved = read(method.params, found.params), found.tensors
-    inputs = _inputs(order)
+    inputs = inputs_of(order.blobs, (submit.canvas[0], submit.canvas[1]))
     return Task(
         submit.job, submit.method, params, inputs, models, shelf.device, saved, order.adjusted
     )
 
 
-def _inputs(order: Order) -> Inputs:
-    width, height = order.submit.canvas
+def inputs_of(blobs: Mapping[str, tuple[str, bytes]], canvas: tuple[int, int]) -> Inputs:
+    """What was sent, as methods take it.
+
+    Args:
+        blobs: (kind, bytes) by role.
+        canvas: (width, height) in pixels.
+
+    Raises:
+        LimnerError: UNREADABLE or BAD_INPUT for what is not what it should be.
+    """
+    width, height = canvas
     size = (height, width)
-    if strange := set(order.blobs) - set(ROLES):
+    if strange := set(blobs) - set(ROLES):
         raise LimnerError(ErrorCode.BAD_INPUT, f"There is no input {sorted(strange)[0][:40]!r}.")
     background = picture = strokes = mask = None
-    if "over" in order.blobs:
-        background = read_picture(order.blobs["over"][1], size=size)
-    if "mask" in order.blobs:
-        mask = read_mask(order.blobs["mask"][1], size)
-    if "init" in order.blobs:
-        kind, data = order.blobs["init"]
+    if "over" in blobs:
+        background = read_picture(blobs["over"][1], size=size)
+    if "mask" in blobs:
+        mask = read_mask(blobs["mask"][1], size)
+    if "init" in blobs:
+        kind, data = blobs["init"]
         if kind == SVG:
             strokes = read_svg(data, size)
         else:
             picture = read_picture(data)
-    if "picture" in order.blobs:
-        picture = read_picture(order.blobs["picture"][1], size=size)
+    if "picture" in blobs:
+        picture = read_picture(blobs["picture"][1], size=size)
     styles, others = (
-        tuple(read_picture(order.blobs[role][1]) for role in roles if role in order.blobs)
+        tuple(read_picture(blobs[role][1]) for role in roles if role in blobs)
         for roles in (STYLES, OTHERS)
     )
     return Inputs(size, background, picture, strokes, mask, styles, others=others)
