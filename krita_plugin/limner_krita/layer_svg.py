@@ -6,6 +6,7 @@ the title and the metadata are left out: a layer is clear, and Krita keeps none 
 
 from __future__ import annotations
 
+import re
 from xml.etree import ElementTree
 from xml.sax.saxutils import quoteattr
 
@@ -17,6 +18,8 @@ Bounds = tuple[int, int, int, int]
 
 _OF_GROUP = ("fill", "stroke-linecap", "stroke-linejoin")
 _OF_PATH = ("id", "d", "fill", "stroke", "stroke-width", "stroke-opacity")
+_NUMBER = re.compile(r"-?\d*\.?\d+(?:[eE][-+]?\d+)?")
+HAIR = 0.01  # pixels
 _HEAD = (
     '<svg xmlns="http://www.w3.org/2000/svg" width="{w}px" height="{h}px" viewBox="0 0 {w} {h}">'
 )
@@ -54,6 +57,10 @@ def layer_svg(svg: bytes, bounds: Bounds, size: tuple[int, int], group: str) -> 
 
 
 def _path(node: ElementTree.Element) -> str:
+    numbers = _NUMBER.findall(node.get("d", ""))
+    if len(set(zip(numbers[::2], numbers[1::2], strict=False))) == 1:
+        # a dot: Krita paints nothing for a path that goes nowhere
+        node.set("d", f"{node.get('d')} l {HAIR} 0")
     own = (f" {k}={quoteattr(node.attrib[k])}" for k in _OF_PATH if k in node.attrib)
     return f"<path{''.join(own)}/>"
 

@@ -15,6 +15,7 @@ from limner_krita.qt import Qt, QtCore, QtGui, Signal
 from limner_wire.strokes import Strokes
 
 SLICE_S = 0.003
+HAIR = 0.01  # pixels
 SLICES = 2_000  # remembered
 PAPER = 0xFFFFFFFF
 FORMAT = QtGui.QImage.Format.Format_ARGB32_Premultiplied
@@ -78,6 +79,8 @@ def _path(points: list[tuple[float, float]]) -> QtGui.QPainterPath:
     path.moveTo(*points[0])
     for i in range(1, len(points), 3):
         path.cubicTo(*points[i], *points[i + 1], *points[i + 2])
+    if path.elementCount() == 1:  # a dot: Qt leaves out what goes nowhere
+        path.lineTo(points[0][0] + HAIR, points[0][1])
     return path
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from chromium_host import (
+    DRAWN,
     SCREENSHOTS,
     Page,
     bring,
@@ -37,5 +38,6 @@ def test_its_form_is_there_and_draws(page: Page, tmp_path: Path) -> None:
     page.locator("#draw").click()
     state(page, "Done")
     expect(page.locator("#tray .figures")).to_contain_text("step 30")
+    assert page.evaluate(DRAWN) > 1_000_000, "dots are strokes that go nowhere, and are seen"
     SCREENSHOTS.mkdir(parents=True, exist_ok=True)
     page.screenshot(path=SCREENSHOTS / "own.png")

@@ -63,15 +63,17 @@ def strokes_at(host: Any, limner: Any, ppi: float) -> Iterator[float]:
     assert (mask.width(), mask.height()) == snapshot.canvas
     assert rgb(mask, 112, 67) == WHITE and rgb(mask, 2, 2) == (0, 0, 0)
     strokes = line("-40,67 300,67", "#ff0000", 20) + line("112,-50 112,67", "#0000ff", 4)
+    strokes += line("160,67 160,67", "#00ff00", 12)  # a dot
     svg = strokes_svg(snapshot.canvas, strokes)
     limner.apply_strokes(snapshot, svg, "a red\napple", ABOUT)
     yield 1.0
     assert tree(document.rootNode())[1:] == [("a red apple", "vectorlayer", MASK)]
     (group,) = layer(document, "a red apple").shapes()
-    assert len(group.children()) == 2
+    assert len(group.children()) == 3
     after = picture(document)
     assert rgb(after, 150, 110) == (255, 0, 0), "in the middle of the stroke"
     assert rgb(after, 200, 70) == (0, 0, 255)
+    assert rgb(after, BOX[0] + round(160 * BOX[2] / 224), 110) == (0, 255, 0), "a dot is painted"
     assert rgb(after, 150, 130) == WHITE, "the stroke is as wide as it was drawn"
     outside = {p for p in inked(after) if not is_in_ellipse(BOX, *p, more=2)}
     assert not outside, f"{len(outside)} pixels outside the selection"

@@ -23,6 +23,8 @@ const STEPS = 65535;
  *     in turn, in pixels; a deep drawing's strokes all have them
  */
 
+const HAIR = 0.001; // pixels
+
 /**
  * The drawing of a `strokes` frame: u16 fractions, each stroke a chain of cubic Béziers.
  * @param {Object<string, ArrayBufferView>} buffers points, ends, width, rgba, perhaps depth
@@ -54,6 +56,7 @@ function pathOf(n) {
   for (let i = 3; i + 8 < n.length; i += 9) {
     path.bezierCurveTo(n[i], n[i + 1], n[i + 3], n[i + 4], n[i + 6], n[i + 7]);
   }
+  path.lineTo(n.at(-3) + HAIR, n.at(-2)); // else a dot, which goes nowhere, is not painted
   return path;
 }
 
@@ -72,7 +75,7 @@ export function fromSvg(text, size) {
       parseInt(node.getAttribute("stroke").slice(i, i + 2), 16),
     );
     return {
-      path: new Path2D(node.getAttribute("d")),
+      path: new Path2D(`${node.getAttribute("d")} l ${HAIR} 0`),
       width: Number(node.getAttribute("stroke-width")),
       colour: `rgb(${r} ${g} ${b} / ${alpha})`,
       nodes: nodesOf(node),
