@@ -27,12 +27,19 @@ JUDGE = Path(__file__).parent.parent / "starter" / "judge"
 def register(app: typer.Typer, name: str) -> None:
     """Put the commands into the program."""
     group = typer.Typer(no_args_is_help=True)
+    group.callback()(_together)
     group.command("corpus")(corpus)
     group.command("clip")(clip)
     train_portraits.register(group)
     train_edits.register(group)
     train_unclip.register(group)
     app.add_typer(group, name=name, help="Train the starter models on pictures of your own.")
+
+
+def _together() -> None:
+    from limner.training import crew
+
+    crew.join()  # several processes under `accelerate launch` train as one
 
 
 def corpus(

@@ -24,8 +24,10 @@ from limner.chance import random_of
 from limner.models.networks import leave
 from limner.models.stylegan2 import Config, Discriminator, Generator, mix
 from limner.pictures import read_with_alpha
+from limner.training import crew
+from limner.training.crew import shared
 from limner.training.folders import ENDINGS
-from limner.training.loop import Figures, Run
+from limner.training.loop import Figures, Run, descend
 from limner_wire.errors import ErrorCode, LimnerError
 
 MIXED = 0.9
@@ -79,14 +81,18 @@ class PathLength(nn.Module):
         super().__init__()
         self.register_buffer("mean", torch.zeros(()))
 
-    def forward(self, pictures: Tensor, w_plus: Tensor, noise: Tensor) -> Tensor:
-        """How far each picture's path length is from the mean, squared (eq. 4)."""
-        y = noise / (pictures.shape[2] * pictures.shape[3]) ** 0.5
-        (gradient,) = torch.autograd.grad((pictures * y).sum(), w_plus, create_graph=True)
-        lengths = gradient.square().sum(2).mean(1).sqrt()
+    def forward(self, lengths: Tensor) -> Tensor:
+        """() how far (B,) path lengths are from the mean, squared (eq. 4)."""
         self.mean.lerp_(lengths.detach().mean(), PATH_DECAY)
         out: Tensor = (lengths - self.mean).square().mean()
         return out
+
+
+def path_lengths(pictures: Tensor, w_plus: Tensor, noise: Tensor) -> Tensor:
+    """(B,) how much pictures, seen along noise, change with their codes (eq. 4)."""
+    y = noise / (pictures.shape[2] * pictures.shape[3]) ** 0.5
+    (gradient,) = torch.autograd.grad((pictures * y).sum(), w_plus, create_graph=True)
+    return gradient.square().sum(2).mean(1).sqrt()
 
 
 class Trainer:
@@ -152,44 +158,63 @@ class Trainer:
 
     def made(self, w_plus: Tensor, chance: torch.Generator) -> Tensor:
         """Pictures with noise of their own."""
-        noise = [torch.randn(len(w_plus), 1, layer.size, layer.size, generator=chance)
-                 for layer in self.generator.convolutions()]  # fmt: skip
-        out: Tensor = self.generator(w_plus, [n.to(self.device) for n in noise])
-        return out
+        noise = self.noise(len(w_plus), chance)
+        return shared(
+            lambda part: self.generator(w_plus[part], [n[part] for n in noise]), len(w_plus)
+        )
+
+    def noise(self, count: int, chance: torch.Generator) -> list[Tensor]:
+        """(B, 1, size, size) for each layer."""
+        sizes = [layer.size for layer in self.generator.convolutions()]
+        drawn = [torch.randn(count, 1, size, size, generator=chance) for size in sizes]
+        return [noise.to(self.device) for noise in drawn]
+
+    def scores(self, pictures: Tensor) -> Tensor:
+        """(B, 1) of the discriminator; its groups for the deviation in a batch are of the part that
+        a process looks at."""
+        return shared(lambda part: self.discriminator(pictures[part]), len(pictures))
 
     def teach_discriminator(self, real: Tensor, chance: torch.Generator) -> Figures:
         with torch.no_grad():
             fake = self.made(self.codes(len(real), chance), chance)
-        of_real, of_fake = self.discriminator(real), self.discriminator(fake)
+        of_real, of_fake = (self.scores(pictures) for pictures in (real, fake))
         loss = F.softplus(of_fake).mean() + F.softplus(-of_real).mean()
-        _descend(self.d_adam, loss)
+        descend(self.d_adam, loss)
         signs = of_real.detach().sign().mean().item()
         return {"discriminator": loss.item(), "sign of real": signs}
 
     def regularise_discriminator(self, real: Tensor) -> float:
-        seen = real.clone().requires_grad_(True)
-        scores = self.discriminator(seen)
-        (gradient,) = torch.autograd.grad(scores.sum(), seen, create_graph=True)
-        penalty = gradient.square().sum((1, 2, 3)).mean()
+        def look(part: slice) -> Tensor:
+            seen = real[part].clone().requires_grad_(True)
+            scores = self.discriminator(seen)
+            (gradient,) = torch.autograd.grad(scores.sum(), seen, create_graph=True)
+            return gradient.square().sum((1, 2, 3))
+
+        penalty = shared(look, len(real)).mean()
         lazily = self.settings.r1 / 2 * self.settings.r1_every
-        _descend(self.d_adam, penalty * lazily)
+        descend(self.d_adam, penalty * lazily)
         return penalty.item()
 
     def teach_generator(self, chance: torch.Generator) -> float:
         fake = self.made(self.codes(self.settings.batch, chance), chance)
         self.discriminator.requires_grad_(False)
-        loss = F.softplus(-self.discriminator(fake)).mean()
-        _descend(self.g_adam, loss)
+        loss = F.softplus(-self.scores(fake)).mean()
+        descend(self.g_adam, loss)
         self.discriminator.requires_grad_(True)
         return loss.item()
 
     def regularise_generator(self, chance: torch.Generator) -> float:
-        w_plus = self.codes(max(1, self.settings.batch // PATH_PART), chance)
-        pictures = self.made(w_plus, chance)
-        noise = torch.randn(pictures.shape, generator=chance).to(pictures)
-        penalty: Tensor = self.path(pictures, w_plus, noise)
+        w_plus = self.codes(max(crew.count(), self.settings.batch // PATH_PART), chance)
+        noise, side = self.noise(len(w_plus), chance), self.config.size
+        along = torch.randn(len(w_plus), 3, side, side, generator=chance).to(self.device)
+
+        def look(part: slice) -> Tensor:
+            codes = w_plus[part]
+            return path_lengths(self.generator(codes, [n[part] for n in noise]), codes, along[part])
+
+        penalty: Tensor = self.path(shared(look, len(w_plus)))
         lazily = PATH_WEIGHT * self.settings.path_every
-        _descend(self.g_adam, penalty * lazily)
+        descend(self.g_adam, penalty * lazily)
         return penalty.item()
 
     def export(self) -> Path:
@@ -205,12 +230,6 @@ def _lazy_adam(network: nn.Module, rate: float, every: int) -> torch.optim.Adam:
     """Adam for a loss that is regularised every so many steps (appendix B)."""
     c = every / (every + 1) if every else 1.0
     return torch.optim.Adam(network.parameters(), lr=rate * c, betas=(0.0, 0.99**c), eps=1e-8)
-
-
-def _descend(optimizer: torch.optim.Optimizer, loss: Tensor) -> None:
-    optimizer.zero_grad()
-    loss.backward()
-    optimizer.step()
 
 
 def read_pictures(folder: Path, size: int) -> np.ndarray:

@@ -21,7 +21,8 @@ from limner.chance import random_of
 from limner.models.loading import read_weights
 from limner.models.networks import CARD, CONFIG, WEIGHTS, leave, loaded
 from limner.models.stylegan2 import Generator
-from limner.training.loop import Figures, Run, course, set_rate
+from limner.training.crew import shared
+from limner.training.loop import Figures, Run, course, descend, set_rate
 from limner.training.paintings import HELD_OUT, Paintings
 from limner.training.portraits.attributes import ATTRIBUTES, labels, visible
 from limner.training.portraits.edits import EDITS, MEASURED
@@ -137,11 +138,9 @@ class Trainer:
         seen = torch.from_numpy(visible(people)).to(self.device)
         pictures = spoilt(self.paintings.pictures(rows), s.spoilt, chance).to(self.device)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=s.bf16):
-            logits = self.judge(pictures)
-        loss = judging_loss(logits.float(), right, seen)
-        self.adam.zero_grad()
-        loss.backward()
-        self.adam.step()
+            logits = shared(lambda part: self.judge(pictures[part]).float(), len(rows))
+        loss = judging_loss(logits, right, seen)
+        descend(self.adam, loss)
         self.run.step += 1
         self.run.follow(s.decay)
         hits = torch.stack([a.argmax(1) for a in answers(logits)], 1) == right

@@ -43,6 +43,7 @@ from limner.models.clip import packed, quietly, unpacked, words_of
 from limner.models.loading import read_weights
 from limner.training.augment import augment
 from limner.training.corpora import TEMPLATES, Corpus, caption, fits
+from limner.training.crew import is_first, shared, together, wait
 from limner.training.scribbles import AT_ONCE, SCRIBBLE, Scribble, centred, cut, scribble
 
 log = logging.getLogger(__name__)
@@ -216,12 +217,15 @@ class Trainer:
         loss, logits = self.loss(pictures, texts, target)
         if not math.isfinite(loss.item()):
             raise FloatingPointError(f"the loss is {loss.item()} at step {self.step}")
+        weights = list(self.model.parameters())
         self.optimizer.zero_grad()
         loss.backward()
+        together(weights)
         if self.settings.sam:
-            with climbed(list(self.model.parameters()), self.settings.sam):
+            with climbed(weights, self.settings.sam):
                 self.optimizer.zero_grad()
                 self.loss(pictures, self.told(captions), target)[0].backward()
+                together(weights)
         self.optimizer.step()
         scale = self.model.logit_scale.exp().item()
         self._remember(texts[: len(pictures)], told[: len(pictures)])
@@ -243,15 +247,17 @@ class Trainer:
 
     def told(self, captions: list[str]) -> Tensor:
         """(B, D) unit vectors of captions."""
+        tokens = self.tokenizer(captions)
         with self._precision():
-            out = self.model.encode_text(self.tokenizer(captions))
-        return F.normalize(out.float(), dim=-1)
+            out = shared(lambda part: self.model.encode_text(tokens[part]).float(), len(tokens))
+        return F.normalize(out, dim=-1)
 
     def seen(self, pictures: Tensor) -> Tensor:
         """(B, D) unit vectors of (B, 3, 64, 64) pictures in [0, 1]."""
+        views = normalised(pictures)
         with self._precision():
-            out = self.model.encode_image(normalised(pictures))
-        return F.normalize(out.float(), dim=-1)
+            out = shared(lambda part: self.model.encode_image(views[part]).float(), len(views))
+        return F.normalize(out, dim=-1)
 
     def _precision(self) -> torch.autocast:
         return torch.autocast("cpu", torch.bfloat16, enabled=self.settings.bf16)
@@ -284,11 +290,14 @@ class Trainer:
         """Train to the last step, with checkpoints on the way and the weights at the end."""
         while self.step < self.settings.steps:
             figures = self.advance()
-            report(self.step, figures)
-            if self.step % save_every == 0:
-                self.save()
-        self.save()
-        self.export()
+            if is_first():
+                report(self.step, figures)
+                if self.step % save_every == 0:
+                    self.save()
+        if is_first():
+            self.save()
+            self.export()
+        wait()
 
     def save(self) -> None:
         """A checkpoint, replaced in one move."""

@@ -18,17 +18,19 @@ from pathlib import Path
 import torch
 from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
-from torch.nn.utils import clip_grad_norm_
 
 from limner.chance import random_of
 from limner.models.clip import Words
 from limner.models.networks import leave
 from limner.models.unclip.decoder import Config, Decoder
+from limner.models.unclip.prior import each
 from limner.models.unclip.sampling import target_of
 from limner.training.captioned import Captioned
-from limner.training.loop import Figures, Run, course, set_rate
+from limner.training.crew import shared
+from limner.training.loop import Figures, Run, course, descend, set_rate
 
 LEAST_WEIGHT, MOST_WEIGHT = 1.0, 5.0
+MOST_NORM = 1.0  # of a step's gradient
 # the CPU's flash kernel has a slow backward pass for as few tokens as a decoder has
 FASTEST = [SDPBackend.FLASH_ATTENTION, SDPBackend.EFFICIENT_ATTENTION, SDPBackend.MATH]
 
@@ -76,10 +78,7 @@ class Trainer:
         chance = random_of(s.seed, step)
         rows = torch.randint(len(self.data), (s.batch,), generator=chance).tolist()
         loss = self.loss(rows, chance)
-        self.adam.zero_grad()
-        loss.backward()
-        clip_grad_norm_(self.decoder.parameters(), 1.0)
-        self.adam.step()
+        descend(self.adam, loss, MOST_NORM)
         self.run.step += 1
         self.run.follow(s.decay)
         return {"loss": loss.item()}
@@ -97,11 +96,18 @@ class Trainer:
         embedded = self.decoder.embedded(self.data.embeddings[rows].to(device), without)
         quick = sdpa_kernel(SDPBackend.MATH if device.type == "cpu" else FASTEST)
         with quick, torch.autocast(device.type, torch.bfloat16, enabled=s.bf16):
-            out, share = self.decoder(noisy, times.to(device), embedded, words)
-        assert share is None, "a learned variance is for published weights"  # noqa: S101
+            out = shared(
+                lambda part: self.decoder(
+                    noisy[part],
+                    times[part].to(device),
+                    embedded[part],
+                    each(words, lambda t: t[part]),
+                )[0].float(),
+                len(rows),
+            )
         kept, prediction = schedule.kept[times], self.decoder.config.prediction
         wanted = target_of(prediction, clean, noise, kept[:, None, None, None])
-        error = (out.float() - wanted).square().mean((1, 2, 3))
+        error = (out - wanted).square().mean((1, 2, 3))
         loss: Tensor = (error * weights(prediction, kept).to(error)).mean()
         return loss
 

@@ -22,8 +22,9 @@ from limner.models.encoders import Config, Encoder
 from limner.models.networks import at, frozen, leave
 from limner.models.stylegan2 import Config as GeneratorConfig
 from limner.models.stylegan2 import Generator
+from limner.training.crew import shared
 from limner.training.generator import edge_loss, psnr
-from limner.training.loop import Figures, Run, course, set_rate
+from limner.training.loop import Figures, Run, course, descend, set_rate
 from limner.training.paintings import HELD_OUT, Paintings
 from limner.training.portrait_mapping import JUMPING, softened
 from limner.training.portraits.painter import SIDE_PX
@@ -111,18 +112,16 @@ class Trainer:
         set_rate(self.adam, s.rate * course(step, s.steps, s.warmup, s.cooldown))
         pictures, w = self.batch(random_of(s.seed, step))
         with torch.autocast(self.device.type, torch.bfloat16, enabled=s.bf16):
-            found = self.encoder(pictures).float()
+            found = shared(lambda part: self.encoder(pictures[part]).float(), len(pictures))
         latents = F.smooth_l1_loss(found, self._plus(w))
         loss, figures = s.latents * latents, {"latents": latents.item()}
         if step >= s.seeing_from * s.steps:
             with torch.autocast(self.device.type, torch.bfloat16, enabled=s.bf16):
-                again = self.generator(found, "none").float()
+                again = shared(lambda part: self.generator(found[part], "none").float(), len(w))
             pixels, edges = F.l1_loss(again, pictures), edge_loss(again, pictures)
             loss = loss + s.pixels * pixels + s.edges * edges
             figures |= {"pixels": pixels.item(), "edges": edges.item()}
-        self.adam.zero_grad()
-        loss.backward()
-        self.adam.step()
+        descend(self.adam, loss)
         self.run.step += 1
         self.run.follow(s.decay)
         return figures

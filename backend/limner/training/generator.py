@@ -29,7 +29,8 @@ from limner.models import stylegan2
 from limner.models.catalog import PORTRAITS
 from limner.models.networks import leave
 from limner.models.stylegan2 import Config, Generator
-from limner.training.loop import Figures, Run, course, set_rate
+from limner.training.crew import shared
+from limner.training.loop import Figures, Run, course, descend, set_rate
 from limner.training.paintings import HELD_OUT, Paintings
 from limner.training.portrait_mapping import JUMPING, LAYERS, coordinates, softened, write
 from limner.training.portraits.attributes import ATTRIBUTES
@@ -111,13 +112,11 @@ class Trainer:
         set_rate(self.adam, s.rate * course(step, s.steps, s.warmup, s.cooldown))
         w, aims = self.batch(random_of(s.seed, step))
         with torch.autocast(self.device.type, torch.bfloat16, enabled=s.bf16):
-            made = self.generator(w[:, None].expand(-1, self.generator.config.latents, -1), "none")
-        made = made.float()
+            w_plus = w[:, None].expand(-1, self.generator.config.latents, -1)
+            made = shared(lambda part: self.generator(w_plus[part], "none").float(), len(w))
         pixels, edges, spread = F.l1_loss(made, aims), edge_loss(made, aims), self.spread()
         loss = pixels + s.edges * edges + s.lasso * spread
-        self.adam.zero_grad()
-        loss.backward()
-        self.adam.step()
+        descend(self.adam, loss)
         self.run.step += 1
         self.run.follow(s.decay)
         return {

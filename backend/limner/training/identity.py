@@ -18,7 +18,8 @@ from limner.chance import random_of
 from limner.models.arcface import ArcFace, Body, Config
 from limner.models.catalog import PORTRAITS
 from limner.models.networks import leave
-from limner.training.loop import Figures, Run, course, set_rate
+from limner.training.crew import shared
+from limner.training.loop import Figures, Run, course, descend, set_rate
 from limner.training.paintings import HELD_OUT, IDENTITY, People
 
 CONFIG = Config(Body((24, 32, 64, 128, 192), (1, 1, 1, 1)), input_px=48, dimensions=128)
@@ -81,11 +82,11 @@ class Trainer:
         torch.manual_seed(s.seed * 1_000_003 + step)  # of the dropout
         pictures, who = self.batch(random_of(s.seed, step))
         with torch.autocast(self.device.type, torch.bfloat16, enabled=s.bf16):
-            vectors = self.network.identify(pictures.to(self.device))
-        loss, found = contrast(vectors.float(), who.to(self.device), s.temperature)
-        self.adam.zero_grad()
-        loss.backward()
-        self.adam.step()
+            vectors = shared(
+                lambda part: self.network.identify(pictures[part].to(self.device)).float(), len(who)
+            )
+        loss, found = contrast(vectors, who.to(self.device), s.temperature)
+        descend(self.adam, loss)
         self.run.step += 1
         self.run.follow(s.decay)
         return {"loss": loss.item(), "found": found.item()}

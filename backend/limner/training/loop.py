@@ -16,8 +16,10 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
+from torch.nn.utils import clip_grad_norm_
 from torch.optim import Optimizer
 
+from limner.training import crew
 from limner_wire.errors import ErrorCode, LimnerError
 
 CHECKPOINT = "checkpoint.safetensors"
@@ -133,11 +135,31 @@ def train(trainer: Trainer, steps: int, report: Report, save_every: int = 500) -
         figures = trainer.advance()
         if not all(abs(value) < float("inf") for value in figures.values()):
             raise FloatingPointError(f"step {run.step} came to {figures}")
-        report(run.step, figures)
-        if run.step % save_every == 0:
-            run.save()
-    run.save()
-    return trainer.export()
+        if crew.is_first():
+            report(run.step, figures)
+            if run.step % save_every == 0:
+                run.save()
+    left = run.folder
+    if crew.is_first():
+        run.save()
+        left = trainer.export()
+    crew.wait()
+    return left
+
+
+def descend(optimizer: Optimizer, loss: Tensor, most_norm: float = 0.0) -> None:
+    """A step down a loss, all processes together.
+
+    Args:
+        most_norm: of the gradient; 0 for any.
+    """
+    optimizer.zero_grad()
+    loss.backward()
+    parameters = [p for group in optimizer.param_groups for p in group["params"]]
+    crew.together(parameters)
+    if most_norm:
+        clip_grad_norm_(parameters, most_norm)
+    optimizer.step()
 
 
 def course(step: int, steps: int, warmup: int, cooldown: float) -> float:

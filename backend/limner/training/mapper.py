@@ -24,7 +24,8 @@ from limner.models.clip import Clip
 from limner.models.mapper import RATE, STEP, Mapper
 from limner.models.networks import leave
 from limner.models.stylegan2 import Generator
-from limner.training.loop import Figures, Run, course, set_rate
+from limner.training.crew import shared
+from limner.training.loop import Figures, Run, course, descend, set_rate
 from limner_wire.errors import ErrorCode, LimnerError
 
 
@@ -111,7 +112,22 @@ class Trainer:
         s, step = self.settings, self.run.step
         set_rate(self.adam, s.rate * course(step, s.steps, s.warmup, s.cooldown))
         w = self.batch(random_of(s.seed, step))
-        styles = self.generator.styles(w)
+        names: list[str] = []
+
+        def look(part: slice) -> Tensor:
+            losses = self.losses(w[part])
+            names[:] = losses
+            return torch.stack(list(losses.values())).expand(len(w[part]), -1)
+
+        each = shared(look, len(w)).mean(0)
+        descend(self.adam, each.sum())
+        self.run.step += 1
+        self.run.follow(s.decay)
+        return dict(zip(names, each.tolist(), strict=True))
+
+    def losses(self, w: Tensor) -> dict[str, Tensor]:
+        """What is to fall, by name: each the mean of (B, L, w_dim) codes' edits."""
+        s, styles = self.settings, self.generator.styles(w)
         with torch.no_grad():
             before = self.generator.render(styles)
         after, moved = self._edited(w, styles)
@@ -121,12 +137,7 @@ class Trainer:
                 who = self._identity.identify(before)
             same = (self._identity.identify(after) * who).sum(1)
             losses["identity"] = s.identity * (1 - same).mean()
-        self.adam.zero_grad()
-        torch.stack(list(losses.values())).sum().backward()
-        self.adam.step()
-        self.run.step += 1
-        self.run.follow(s.decay)
-        return {name: value.item() for name, value in losses.items()}
+        return losses
 
     def _edited(self, w: Tensor, styles: list[Tensor]) -> tuple[Tensor, Tensor]:
         """(B, 3, S, S) the edited pictures, and () how far their codes are."""

@@ -12,7 +12,6 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.utils import clip_grad_norm_
 
 from limner.chance import random_of
 from limner.models.clip import Clip, Words
@@ -23,7 +22,8 @@ from limner.models.unclip.diffusion_prior import DiffusionPrior
 from limner.models.unclip.prior import dropped, each
 from limner.models.unclip.quantizer import PCA, Buckets
 from limner.training.captioned import Captioned
-from limner.training.loop import Figures, Run, course, set_rate
+from limner.training.crew import shared
+from limner.training.loop import Figures, Run, course, descend, set_rate
 
 CAPTIONED = 10_000  # pictures by which z_i . z_t is put in buckets
 LOT = 512  # captions at a time
@@ -72,9 +72,9 @@ class _Trainer:
     ) -> None:  # fmt: skip
         self.settings, self.data, self.device = settings, data, device
         s, network = settings, prior.to(device).train()
-        self._learning = [p for p in network.parameters() if p.requires_grad]
+        learning = [p for p in network.parameters() if p.requires_grad]
         self.adam = torch.optim.AdamW(
-            self._learning, s.rate, s.betas, s.eps, weight_decay=s.weight_decay, fused=True
+            learning, s.rate, s.betas, s.eps, weight_decay=s.weight_decay, fused=True
         )
         self.run = Run(folder, settings, {"prior": network}, {"adam": self.adam}, "prior")
         self.empty = self.read([""])
@@ -102,10 +102,7 @@ class _Trainer:
         s, step = self.settings, self.run.step
         set_rate(self.adam, s.rate * course(step, s.steps, s.warmup, s.cooldown))
         loss = self.loss(random_of(s.seed, step))
-        self.adam.zero_grad()
-        loss.backward()
-        clip_grad_norm_(self._learning, MOST_NORM)
-        self.adam.step()
+        descend(self.adam, loss, MOST_NORM)
         self.run.step += 1
         self.run.follow(s.decay)
         return {"loss": loss.item()}
@@ -138,9 +135,14 @@ class DiffusionTrainer(_Trainer):
         """() of a batch."""
         z, _, told = self.batch(chance)
         times = torch.randint(len(self.prior.schedule), (len(z),), generator=chance)
-        noise = torch.randn(z.shape, generator=chance)
+        noise = torch.randn(z.shape, generator=chance).to(self.device)
+
+        def look(part: slice) -> Tensor:
+            words = each(told, lambda t: t[part])
+            return self.prior.loss(z[part], words, times[part], noise[part]).expand(len(z[part]))
+
         with self._autocast():
-            return self.prior.loss(z, told, times, noise.to(self.device))
+            return shared(look, len(z)).mean()
 
     def export(self) -> Path:
         """The averaged prior."""
@@ -174,8 +176,13 @@ class TokenTrainer(_Trainer):
         left out: guidance then leads along the words, and not along how well they fit."""
         z, words, told = self.batch(chance)
         tokens, agreement = self.prior.tokens(z), self.prior.agreement(z, words)
+
+        def look(part: slice) -> Tensor:
+            words = each(told, lambda t: t[part])
+            return self.prior.loss(words, agreement[part], tokens[part]).expand(len(tokens[part]))
+
         with self._autocast():
-            return self.prior.loss(told, agreement, tokens)
+            return shared(look, len(z)).mean()
 
     def export(self) -> Path:
         """The averaged prior."""

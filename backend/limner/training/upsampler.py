@@ -15,15 +15,15 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torch.nn.utils import clip_grad_norm_
 
 from limner.chance import random_of
 from limner.models.networks import leave
 from limner.models.unclip.sampling import target_of
 from limner.models.unclip.upsampler import Config, Sampling, Upsampler, blank
+from limner.training.crew import shared
 from limner.training.degradation import blurred, degraded, reduced
 from limner.training.generator import psnr
-from limner.training.loop import Figures, Run, course, set_rate
+from limner.training.loop import Figures, Run, course, descend, set_rate
 from limner_wire.errors import ErrorCode, LimnerError
 
 DEGRADATIONS = ("blur", "bsr")
@@ -85,10 +85,7 @@ class Trainer:
         s, step = self.settings, self.run.step
         set_rate(self.adam, s.rate * course(step, s.steps, s.warmup, s.cooldown))
         loss = self.loss(step)
-        self.adam.zero_grad()
-        loss.backward()
-        clip_grad_norm_(self.upsampler.network.parameters(), 1.0)
-        self.adam.step()
+        descend(self.adam, loss, 1.0)
         self.run.step += 1
         self.run.follow(s.decay)
         return {"loss": loss.item()}
@@ -104,7 +101,12 @@ class Trainer:
         clean, low = clean.to(self.device), low.to(self.device)
         noisy = schedule.noised(clean, noise, times)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=s.bf16):
-            out = self.upsampler(noisy, low, times.to(self.device)).float()
+            out = shared(
+                lambda part: self.upsampler(
+                    noisy[part], low[part], times[part].to(self.device)
+                ).float(),
+                s.batch,
+            )
         kept = schedule.kept[times].float().to(self.device)[:, None, None, None]
         return F.mse_loss(out, target_of(config.prediction, clean, noise, kept))
 
