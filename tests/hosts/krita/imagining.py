@@ -100,7 +100,11 @@ def _blended(host: Any, docker: Docker, document: Any) -> Iterator[float]:
     document.setSelection(None)
     ink = document.createNode("ink", "paintlayer")
     document.rootNode().addChildNode(ink, None)
+    document.waitForDone()
+    yield 0.5  # before Krita shows the layer, it has no place for what is said of it
     ink.setPixelData(QByteArray(bytes((*INK[::-1], 255)) * (SIZE[0] * SIZE[1])), 0, 0, *SIZE)
+    document.refreshProjection()
+    yield 0.3
     ink.setVisible(False)
     document.refreshProjection()
     yield 0.5
