@@ -149,6 +149,22 @@ class Artist:
         answer.unlink()
 
 
+def with_a_portrait() -> tuple[Artist, Any, Any]:
+    """An artist who is connected, a portrait that is packed in the file, and the Image Editor that
+    shows it; the scene has no camera. What there was before it all is in the result."""
+    before = leftovers()
+    install(os.environ["LIMNER_ZIP"])
+    one = Artist()
+    one.result["before"] = before
+    one.connect()
+    portrait = bpy.data.images.load(str(OUT / "portrait.png"))
+    portrait.pack()
+    space = editor()
+    space.image = portrait
+    one.scene.camera = None
+    return one, portrait, space
+
+
 def run(play: Callable[[], dict[str, Any]]) -> None:
     """Play, and leave what was seen for the test; then leave Blender, whatever is left running."""
     code = 1

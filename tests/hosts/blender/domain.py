@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import os
 from typing import Any
 
 import bpy
 import numpy as np
 from artist import (
     OUT,
-    Artist,
-    editor,
     images,
-    install,
     leftovers,
     part,
     pixels,
     run,
     shown,
+    with_a_portrait,
 )
 
 STEPS = 60
@@ -25,17 +22,8 @@ STEPS = 60
 
 def play() -> dict[str, Any]:
     """The afternoon."""
-    before = leftovers()
-    install(os.environ["LIMNER_ZIP"])
-    one = Artist()
+    one, _, space = with_a_portrait()
     out = one.result
-    out["before"] = before
-    one.connect()
-    portrait = bpy.data.images.load(str(OUT / "portrait.png"))
-    portrait.pack()
-    space = editor()
-    space.image = portrait
-    one.scene.camera = None
 
     # 1. the artist's own picture goes along: live frames, held, and on again
     one.set(method="nada", prompt="a red apple", source_picture="IMAGE")

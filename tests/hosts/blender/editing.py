@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from itertools import pairwise
 from typing import Any
@@ -11,16 +10,14 @@ import bpy
 import numpy as np
 from artist import (
     OUT,
-    Artist,
     differ,
-    editor,
     images,
-    install,
     leftovers,
     part,
     pixels,
     run,
     shown,
+    with_a_portrait,
 )
 
 METHOD = "global_directions"
@@ -29,17 +26,8 @@ STRENGTHS = (3.0, 6.0, 12.0, -15.0, 25.0)
 
 def play() -> dict[str, Any]:
     """The afternoon."""
-    before = leftovers()
-    install(os.environ["LIMNER_ZIP"])
-    one = Artist()
+    one, _, space = with_a_portrait()
     out = one.result
-    out["before"] = before
-    one.connect()
-    portrait = bpy.data.images.load(str(OUT / "portrait.png"))
-    portrait.pack()
-    space = editor()
-    space.image = portrait
-    one.scene.camera = None  # an edit stands nowhere
 
     # 1. what is edited: the image that the artist is at
     one.set(method=METHOD, prompt="a red apple")

@@ -2,27 +2,17 @@
 
 from __future__ import annotations
 
-import os
 from typing import Any
 
 import bpy
 import numpy as np
-from artist import OUT, Artist, editor, images, install, leftovers, part, pixels, run, shown
+from artist import OUT, images, leftovers, part, pixels, run, shown, with_a_portrait
 
 
 def play() -> dict[str, Any]:
     """The afternoon."""
-    before = leftovers()
-    install(os.environ["LIMNER_ZIP"])
-    one = Artist()
+    one, portrait, space = with_a_portrait()
     out = one.result
-    out["before"] = before
-    one.connect()
-    portrait = bpy.data.images.load(str(OUT / "portrait.png"))
-    portrait.pack()
-    space = editor()
-    space.image = portrait
-    one.scene.camera = None
     out["images"] = images()
 
     # 1. from words alone: it forms, is held, and goes on
