@@ -23,24 +23,13 @@ from typing import Any
 from PIL import Image, ImageDraw, ImageOps
 
 from limner.files import read_bounded, shown
+from limner.methods.base import ROLES
 from limner_wire.errors import ErrorCode, LimnerError
 from limner_wire.limits import CANVAS_MAX_PX, CANVAS_MIN_PX, IMAGE_BYTES
 
 FILE_BYTES = 64 * 2**20
 MOST = 10_000  # drawings of one file
 EACH = ("prompt", "seed", "method")  # of what a row may list several
-ROLES = (
-    "picture",
-    "over",
-    "init",
-    "mask",
-    "style",
-    "style2",
-    "style3",
-    "other",
-    "other2",
-    "other3",
-)
 SIZED = ("picture", "over", "init")  # whose size the canvas has, if nothing else is said
 USUAL_PX = 224
 NAMESPACE = uuid.UUID("5f0b1d0e-2c53-4c0c-9a3b-6a7d3a1f4a11")

@@ -79,7 +79,7 @@ def trainers(folder: Path) -> dict[str, Callable[[], tuple[Any, nn.Module]]]:
 def main(out: str) -> None:
     torch.set_num_threads(1)
     crew.join()
-    learned = {}
+    learned = {"processes": np.array(crew.count())}
     with tempfile.TemporaryDirectory() as folder:
         for name, make in trainers(Path(folder)).items():
             trainer, network = make()
@@ -91,7 +91,6 @@ def main(out: str) -> None:
     if crew.is_first():
         np.savez(out, **learned)
     crew.wait()
-    print("of", crew.count())
 
 
 if __name__ == "__main__":

@@ -47,7 +47,7 @@ SAYS, IS_TOLD = "says", "is told"  # concurrency groups of an actor: a thread ea
 HANGS_AFTER_S = 60.0  # without a step, while it should be running
 PATIENCE_S = 5.0  # from asking to end to ending
 BEAT_S, AGAIN_S = 1.0, 0.2
-DEVICE_LOST = 4  # exit code
+WORKER_LOST = 4  # exit code
 
 
 class Actor:
@@ -83,9 +83,9 @@ class Actor:
     def _work(self) -> None:
         try:
             self._worker.work()
-        except torch.AcceleratorError:
-            logging.exception("the device is lost to this process")
-            os._exit(DEVICE_LOST)
+        except BaseException:  # a lost device, or a mistake: another start is better than silence
+            logging.exception("the worker can't go on")
+            os._exit(WORKER_LOST)
         self._said.put(None)
 
 

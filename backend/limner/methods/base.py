@@ -25,6 +25,7 @@ S = TypeVar("S")
 WHITE = (1.0, 1.0, 1.0)
 STYLES = ("style", "style2", "style3")  # the roles of `Inputs.styles`, in their order
 OTHERS = ("other", "other2", "other3")  # and of `Inputs.others`
+ROLES = ("picture", "over", "init", "mask", *STYLES, *OTHERS)  # all that a method may take
 DRAW, EDIT, IMAGINE = "Drawing", "Editing", "Imagining"  # families of methods, for people
 
 
@@ -129,7 +130,7 @@ class Method(Protocol[P, S]):
     family: ClassVar[str]  # `DRAW`, `EDIT` or `IMAGINE`: where people look for it
     about: ClassVar[str]  # for people, one line
     params: ClassVar[type[Any]]
-    inputs: ClassVar[tuple[str, ...]]  # of "picture", "over", "init", "mask", `STYLES`, `OTHERS`
+    inputs: ClassVar[tuple[str, ...]]  # of `ROLES`
     needs: ClassVar[tuple[str, ...]]  # and which of those it can't do without
     needs_models: ClassVar[bool]
 

@@ -17,14 +17,13 @@ from dataclasses import is_dataclass
 from pathlib import Path
 from typing import Any
 
-from limner.methods.base import DRAW, EDIT, IMAGINE, OTHERS, STYLES, Method
+from limner.methods.base import DRAW, EDIT, IMAGINE, ROLES, Method
 from limner.methods.schema import schema
 from limner_wire import place
 
 NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
 HAS = ("name", "title", "family", "about", "params", "inputs", "needs", "needs_models",
        "setup", "step", "result", "save", "restore")  # fmt: skip
-ROLES = {"picture", "over", "init", "mask", *STYLES, *OTHERS}
 
 PROBLEMS: dict[str, str] = {}  # by file
 
@@ -73,7 +72,7 @@ def _read(path: Path) -> Method[Any, Any]:
         raise ValueError("its name must be small letters, digits and _")
     if method.family not in (DRAW, EDIT, IMAGINE):
         raise ValueError(f"its family must be {DRAW}, {EDIT} or {IMAGINE}")
-    if strange := {*method.inputs, *method.needs} - ROLES:
+    if strange := {*method.inputs, *method.needs} - set(ROLES):
         raise ValueError(f"there is no input {sorted(strange)[0]!r}")
     if not (isinstance(method.params, type) and is_dataclass(method.params)):
         raise ValueError("its params must be a dataclass")

@@ -94,17 +94,17 @@ class Trainer:
         words = self.read(rows, silent, int(torch.randint(2**31, (), generator=chance)))
         noisy = schedule.noised(clean, noise, times)
         embedded = self.decoder.embedded(self.data.embeddings[rows].to(device), without)
+
+        def look(part: slice) -> Tensor:
+            told = each(words, lambda t: t[part])
+            out: Tensor
+            out, share = self.decoder(noisy[part], times[part].to(device), embedded[part], told)
+            assert share is None, "a learned variance is for published weights"  # noqa: S101
+            return out.float()
+
         quick = sdpa_kernel(SDPBackend.MATH if device.type == "cpu" else FASTEST)
         with quick, torch.autocast(device.type, torch.bfloat16, enabled=s.bf16):
-            out = shared(
-                lambda part: self.decoder(
-                    noisy[part],
-                    times[part].to(device),
-                    embedded[part],
-                    each(words, lambda t: t[part]),
-                )[0].float(),
-                len(rows),
-            )
+            out = shared(look, len(rows))
         kept, prediction = schedule.kept[times], self.decoder.config.prediction
         wanted = target_of(prediction, clean, noise, kept[:, None, None, None])
         error = (out - wanted).square().mean((1, 2, 3))

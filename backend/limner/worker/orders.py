@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from limner.engine.order import Order
-from limner.methods.base import OTHERS, STYLES, Inputs, Models
+from limner.methods.base import OTHERS, ROLES, STYLES, Inputs, Models
 from limner.methods.editing import own_clips
 from limner.methods.registry import METHODS
 from limner.methods.schema import read, with_recipe
@@ -23,7 +23,6 @@ from limner.worker import checkpoint
 from limner.worker.loop import Task
 from limner_wire.errors import ErrorCode, LimnerError
 
-ROLES = ("picture", "over", "init", "mask", *STYLES, *OTHERS)
 SVG = "image/svg+xml"
 
 

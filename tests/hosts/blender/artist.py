@@ -134,6 +134,17 @@ class Artist:
 
         self.until(is_quiet, "quiet")
 
+    def frames(self, count: int) -> None:
+        """Wait until so many different pictures were shown from now on."""
+        seen: set[bytes] = set()
+
+        def have_come() -> bool:
+            if self.job.raster is not None:
+                seen.add(pixels(self.job.snapshot.image).tobytes())
+            return len(seen) >= count
+
+        self.until(have_come, f"{count} pictures")
+
     def over(self) -> Any:
         """Wait until the shown drawing is over; it must be well."""
         job = self.job

@@ -31,21 +31,14 @@ def play() -> dict[str, Any]:
     out["why_not"] = one.studio.why_not_draw(bpy.context)
     out["images"] = images()
     bpy.ops.ed.undo_push(message="as the file was")  # the program does so, the module bpy does not
-    job, seen = one.draw(), set()
-
-    def has_changed(count: int) -> bool:
-        if job.raster is not None:
-            seen.add(pixels(job.snapshot.image).tobytes())
-        return len(seen) >= count
-
-    one.until(lambda: has_changed(4), "four sheets")
+    job = one.draw()
+    one.frames(4)
     one.press("pause")
     one.until(lambda: job.state == "paused", "that it is held")
     out["held"] = [job.step, job.stays]
     one.rest()
-    count = len(seen)
     one.press("resume")
-    one.until(lambda: has_changed(count + 2), "that it goes on")
+    one.frames(3)  # that at which it was held, and two more
     one.until(lambda: job.stays, "its last step")
     one.rest()
     out["canvas"], out["step"] = job.request.canvas, job.step

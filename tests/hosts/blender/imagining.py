@@ -20,14 +20,8 @@ def play() -> dict[str, Any]:
     one.form(steps=300)
     out["why_not"] = one.studio.why_not_draw(bpy.context)
     bpy.ops.ed.undo_push(message="as the file was")  # the program does so, the module bpy does not
-    job, seen = one.draw(), set()
-
-    def has_changed(count: int) -> bool:
-        if job.raster is not None:
-            seen.add(pixels(job.snapshot.image).tobytes())
-        return len(seen) >= count
-
-    one.until(lambda: has_changed(3), "three looks")
+    job = one.draw()
+    one.frames(3)
     one.press("pause")
     one.until(lambda: job.state == "paused", "that it is held")
     out["held"] = job.step

@@ -9,6 +9,7 @@ from typing import Any
 
 from facts import (
     WHITE,
+    bytes_of,
     close,
     inked,
     is_in_ellipse,
@@ -109,6 +110,14 @@ class Docker:
         begun, preview = self.panel.preview.frames_painted, self.panel.preview
         enough = begun + count
         yield from self.host.until(lambda: preview.frames_painted >= enough, f"{count} frames")
+
+    def until_changed(self, count: int) -> Iterator[float]:
+        """Until so many more have been painted, each another picture."""
+        seen = set()
+        for _ in range(count):
+            yield from self.until_frames(1)
+            seen.add(bytes_of(self.panel.preview.image))
+        assert len(seen) == count, "the picture stays as it is"
 
 
 def run(host: Any) -> Iterator[float]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from typing import Any
 
 from drawing import LOAD_S, MASK, Docker, make_room
@@ -28,7 +28,8 @@ METHOD, STEPS, CANVAS_PX = "global_directions", 60, 256
 ANSWER_S = 2.0  # from a slider to the screen; a machine may do other things too
 
 
-def run(host: Any) -> Iterator[float]:
+def with_a_portrait(host: Any) -> Generator[float, None, tuple[Docker, Any]]:
+    """The docker, when it can draw, beside a document with a portrait where `BOX` is."""
     host.fill_screen()
     make_room(host)
     docker = Docker(host)
@@ -38,6 +39,11 @@ def run(host: Any) -> Iterator[float]:
     host.app.activeWindow().activeView().canvas().setZoomLevel(1.0)
     yield 0.5
     yield from host.until(lambda: docker.find("draw").isEnabled(), "that it can draw", LOAD_S)
+    return docker, document
+
+
+def run(host: Any) -> Iterator[float]:
+    docker, document = yield from with_a_portrait(host)
     docker.choose_method(METHOD)
     yield 0.3
     assert docker.find("input_picture").currentText() == "what the canvas shows"

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from drawing import LOAD_S, MASK, Docker, make_room
-from editing import BOX, SIZE, changed, paint_portrait
-from facts import bytes_of, close, layer, new_document, picture, rgb, same, select_ellipse, tree
+from drawing import LOAD_S, MASK, Docker
+from editing import BOX, SIZE, changed, with_a_portrait
+from facts import close, layer, picture, rgb, same, select_ellipse, tree
 from PyQt5.QtCore import QByteArray
 from PyQt5.QtGui import QImage
 
@@ -16,15 +16,7 @@ INK = (0, 80, 200)
 
 
 def run(host: Any) -> Iterator[float]:
-    host.fill_screen()
-    make_room(host)
-    docker = Docker(host)
-    yield 0.5
-    document = new_document(size=SIZE)
-    paint_portrait(document, QImage(str(host.folder / "portrait.png")))
-    host.app.activeWindow().activeView().canvas().setZoomLevel(1.0)
-    yield 0.5
-    yield from host.until(lambda: docker.find("draw").isEnabled(), "that it can draw", LOAD_S)
+    docker, document = yield from with_a_portrait(host)
     yield from _chosen(host, docker)
     docker.set("longest", CANVAS_PX)
     yield from _imagined(host, docker, document)
@@ -58,13 +50,9 @@ def _imagined(host: Any, docker: Docker, document: Any) -> Iterator[float]:
     docker.type(PROMPT)
     docker.click("draw")
     yield from docker.until_state("Drawing", LOAD_S)
-    job, preview = docker.panel.job, docker.panel.preview
+    job = docker.panel.job
     assert job.uploads.keys() == {"picture", "mask"}, job.uploads
-    seen = []
-    for _ in range(3):
-        yield from docker.until_frames(1)
-        seen.append(bytes_of(preview.image))
-    assert len(set(seen)) == 3, "it does not form"
+    yield from docker.until_changed(3)
     docker.click("pause")
     yield from docker.until_state("Paused")
     held = job.step
