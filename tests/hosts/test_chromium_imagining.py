@@ -70,7 +70,7 @@ def test_the_methods_of_a_family_stand_together(page: Page) -> None:
 def test_a_picture_is_imagined_live_and_kept(page: Page) -> None:
     """It forms out of noise, is held, goes on, and is painted anew by its slider."""
     choose(page, "Imagine")
-    draw(page, "a red apple", Steps=150)
+    draw(page, "a red apple", Steps=80)
     state(page, "Drawing")
     assert len({changed_while_it_runs(page) for _ in range(3)}) == 3
     page.get_by_role("button", name="Pause").click()
@@ -79,7 +79,7 @@ def test_a_picture_is_imagined_live_and_kept(page: Page) -> None:
     page.get_by_role("button", name="Go on", exact=True).click()
     assert changed_while_it_runs(page) != held
     state(page, "Ready to keep")
-    assert 0 < at < step(page) == 25 + 150 + 8  # the prior's, the decoder's, the upsampler's
+    assert 0 < at < step(page) == 25 + 80 + 8  # the prior's, the decoder's, the upsampler's
     before = settled(page)
     drag(page, "guidance", [0.15, 0.6])
     changed(page, before)
