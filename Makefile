@@ -16,7 +16,7 @@ BLENDERS := .venv/blender-4.5/bpy-4.5.15 .venv/blender-5.0/bpy-5.0.1
 # Rooms whose tests start no servers and hardly look at the clock: two at a time.
 TOGETHER := $(addprefix tests/,blender front jobs krita losses methods models training vector wire)
 
-.PHONY: setup draw test security faults check bench corpus plugins clean
+.PHONY: setup draw test security faults check bench corpus plugins docs clean
 
 setup: .venv/ready
 draw: .venv/ready
@@ -48,6 +48,10 @@ bench: .venv/ready
 # that is built after carries them.
 plugins: .venv/ready
 	$(BIN)/python -m limner.plugins
+# All options of all commands.
+docs: .venv/ready
+	LIMNER_METHODS=/nowhere $(BIN)/python -m typer limner.cli.reference utils docs \
+		--name limner --title Options --output docs/options.md
 # The art that the starter models are trained on: fetched into the ignored cache, never committed.
 corpus: .venv/ready-to-test
 	mkdir -p .cache/corpus

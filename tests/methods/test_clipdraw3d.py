@@ -57,7 +57,7 @@ def line(y: float, rgb: tuple[float, float, float]) -> Strokes:
 def test_the_drawing_comes_nearer_to_the_prompt(starter: Models) -> None:
     seen: list[float] = []
 
-    def watch(turn: int, preview: Preview) -> None:
+    def watch(preview: Preview) -> None:
         seen.append(float(preview.losses["nearness"]))
 
     session.run(ClipDraw3D(), LONGER, Inputs(SIZE), starter, device=CPU, watch=watch)

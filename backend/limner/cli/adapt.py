@@ -92,9 +92,9 @@ class Watch:
     def __init__(self, bar: Bar, folder: Path | None) -> None:
         self._bar, self._folder, self._last = bar, folder, 0.0
 
-    def __call__(self, turn: int, preview: Preview) -> None:
+    def __call__(self, preview: Preview) -> None:
         """After a step."""
-        self._bar(turn, preview)
+        self._bar(preview)
         now = time.monotonic()
         if self._folder is None or now - self._last < SHEET_EVERY_S:
             return

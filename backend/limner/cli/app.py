@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from typing import Any
 
 import typer
@@ -45,8 +45,8 @@ UsageError: Any = typer.BadParameter.__base__
 ClickException: Any = UsageError.__base__
 
 
-def build(name: str) -> typer.Typer:
-    """The program, with the command `name` in full and the others as lines of the help."""
+def build(names: Container[str]) -> typer.Typer:
+    """The program, with the commands `names` in full and the others as lines of the help."""
     app = typer.Typer(
         no_args_is_help=True,
         add_completion=False,
@@ -55,7 +55,7 @@ def build(name: str) -> typer.Typer:
     )
     app.callback()(_root)
     for command, (module, help_text) in COMMANDS.items():
-        if command == name:
+        if command in names:
             importlib.import_module(module).register(app, command)
         else:
             app.command(command, help=help_text)(_not_called)
@@ -89,7 +89,7 @@ def run(argv: list[str]) -> int:
     """Run one command; the exit code is 0, 2 for bad input, 130 when the user stopped it."""
     name = next((word for word in argv if not word.startswith("-")), "")
     try:
-        code: Any = build(name)(args=argv, prog_name="limner", standalone_mode=False)
+        code: Any = build([name])(args=argv, prog_name="limner", standalone_mode=False)
         return int(code or 0)
     except LimnerError as problem:
         return _complain(str(problem), 1 if problem.code is ErrorCode.NOT_FINITE else 2)

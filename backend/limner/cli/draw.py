@@ -46,9 +46,6 @@ Models = Annotated[
     list[str] | None, typer.Option("--model", help="NAME or NAME@WEIGHT; may be repeated")
 ]
 Init = Annotated[Path | None, typer.Option("--init", help="an SVG or a picture to begin from")]
-BestOf = Annotated[
-    int, typer.Option("--best-of", help="draw with this many seeds and keep the best")
-]
 Json = Annotated[bool, typer.Option("--json", help="print the result as JSON, and nothing else")]
 
 
@@ -73,13 +70,11 @@ def draw(
     init: Init = None,
     over: Over = None,
     mask: Mask = None,
-    best_of: BestOf = 1,
     replay_to: Replay = None,
     as_json: Json = False,
 ) -> int:
     """Draw a prompt with strokes: writes an SVG, and a PNG beside it."""
     started = time.monotonic()
-    _check_count(best_of)
     params = clipdraw.Params(prompt=prompt, **given)
     clipdraw.validate(params)  # what costs nothing is checked before anything is loaded
     files = _files(out, replay_to)
@@ -87,7 +82,7 @@ def draw(
     named = {"init": init, "over": over, "mask": mask}
     paths = {role: path for role, path in named.items() if path is not None}
     settings = {"prompt": prompt, **given}
-    wish = Wish("clipdraw", settings, inputs, paths, tuple(model or ()), best_of)
+    wish = Wish("clipdraw", settings, inputs, paths, tuple(model or ()))
     return _run(wish, files, as_json, started)
 
 
@@ -107,13 +102,11 @@ def draw_in_style(
     init: Init = None,
     over: Over = None,
     mask: Mask = None,
-    best_of: BestOf = 1,
     replay_to: Replay = None,
     as_json: Json = False,
 ) -> int:
     """Draw a prompt in the style of pictures: writes an SVG, and a PNG beside it."""
     started = time.monotonic()
-    _check_count(best_of)
     styles, weights = _styles(style)
     settings = {"prompt": prompt, **given, **weights}
     clipdraw.validate(styleclipdraw.Params(**settings))
@@ -122,7 +115,7 @@ def draw_in_style(
     inputs = dataclasses.replace(inputs, styles=tuple(read_picture(p) for p in styles.values()))
     named = {**styles, "init": init, "over": over, "mask": mask}
     paths = {role: path for role, path in named.items() if path is not None}
-    wish = Wish("styleclipdraw", settings, inputs, paths, tuple(model or ()), best_of)
+    wish = Wish("styleclipdraw", settings, inputs, paths, tuple(model or ()))
     return _run(wish, files, as_json, started)
 
 
@@ -145,19 +138,17 @@ def draw_in_space(
     canvas: Canvas = None,
     model: Models = None,
     init: Init = None,
-    best_of: BestOf = 1,
     turntable_to: Turntable = None,
     as_json: Json = False,
 ) -> int:
     """Draw a prompt in space: the SVG shows the front view, and keeps the depth."""
     started = time.monotonic()
-    _check_count(best_of)
     clipdraw3d.validate(clipdraw3d.Params(prompt=prompt, **given))
     files = _files(out, turntable_to=turntable_to)
     inputs = _inputs(canvas, init, None, None)
     paths = {} if init is None else {"init": init}
     settings = {"prompt": prompt, **given}
-    wish = Wish("clipdraw3d", settings, inputs, paths, tuple(model or ()), best_of)
+    wish = Wish("clipdraw3d", settings, inputs, paths, tuple(model or ()))
     return _run(wish, files, as_json, started)
 
 
@@ -203,13 +194,8 @@ def _files(out: Path, replay_to: Path | None = None, turntable_to: Path | None =
     return _Files(svg, png, replay_to, turntable_to)
 
 
-def _check_count(best_of: int) -> None:
-    if not 1 <= best_of <= 64:
-        raise LimnerError(ErrorCode.BAD_INPUT, f"--best-of takes 1 to 64, not {best_of}.")
-
-
 def _run(wish: Wish, files: _Files, as_json: bool, started: float) -> int:
-    with stopping() as stop, shown(quiet=as_json, runs=wish.best_of) as bar:
+    with stopping() as stop, shown(quiet=as_json) as bar:
         drawn = draw_anywhere(wish, bar, stop)
     write_atomic(files.svg, drawn.svg)
     write_atomic(files.png, drawn.png)
@@ -228,12 +214,13 @@ def _report(drawn: Drawn, files: _Files, as_json: bool, seconds: float) -> None:
             "svg": str(files.svg), "png": str(files.png),
             "replay": str(files.replay) if files.replay else None,
             "turntable": str(files.turntable) if files.turntable else None,
-            "score": about["score"], "seed": about["seed"], "scores": drawn.scores,
+            "score": about["score"], "seed": about["seed"],
             "stopped": drawn.stopped, "notices": drawn.notices,
             "settings": about["settings"], "seconds": round(seconds, 3),
         }, ensure_ascii=False))  # fmt: skip
         return
-    kept = f", seed {about['seed']} of {len(drawn.scores)}" if len(drawn.scores) > 1 else ""
+    tried = about["settings"].get("seeds_tried", 1)
+    kept = f", seed {about['seed']} of {tried}" if tried > 1 else ""
     typer.echo(f"{files.svg} and {files.png.name}: {about['strokes']} strokes{kept}, "
                f"score {about['score']:.3f}, {seconds:.1f} s")  # fmt: skip
 

@@ -83,7 +83,7 @@ def watch(job: Job) -> None:
                 message = (await client.next()).message
                 match message:
                     case m.Progress(step=step, total=total, losses=losses):
-                        bar.show(0, step, total, losses)
+                        bar.show(step, total, losses)
                     case m.Notice(text=text):
                         bar.say(text)
                     case m.Adjusted(step=step, params=params):

@@ -28,43 +28,39 @@ SHOWN_EVERY_S = 0.1
 class Bar:
     """A progress bar fed with previews; nothing is shown before the first."""
 
-    def __init__(self, progress: Progress, runs: int) -> None:
-        self._progress, self._runs = progress, runs
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
         self.headline = ""
         self._task: TaskID | None = None
-        self._turn, self._start, self._shown, self._first = -1, 0.0, 0.0, 0
+        self._start, self._shown, self._first = 0.0, 0.0, 0
 
     def say(self, text: str) -> None:
         """Print something above the bar, for whoever is not reading JSON."""
         self._progress.console.print(f"limner: {text}", highlight=False, markup=False)
 
-    def __call__(self, turn: int, preview: Preview) -> None:
+    def __call__(self, preview: Preview) -> None:
         """Show where a run of this process stands."""
-        self.show(turn, preview.step, preview.total, preview.losses)
+        self.show(preview.step, preview.total, preview.losses)
 
-    def show(self, turn: int, step: int, total: int, losses: Mapping[str, Any]) -> None:
+    def show(self, step: int, total: int, losses: Mapping[str, Any]) -> None:
         """Show where a run stands; the losses are read as numbers only when they are shown."""
         now = time.monotonic()
         if self._task is None:
             self._progress.console.print(self.headline, highlight=False)
             self._progress.start()
-            self._task = self._progress.add_task("drawing", figures="")
-        if turn != self._turn:
-            self._turn, self._start, self._shown = turn, now, 0.0
-            name = f"drawing {turn + 1}/{self._runs}" if self._runs > 1 else "drawing"
-            self._progress.reset(self._task, total=total, description=name)
-            self._first = step
+            self._task = self._progress.add_task("drawing", total=total, figures="")
+            self._start, self._first = now, step
         if now - self._shown < SHOWN_EVERY_S and step < total:
             return  # reading a loss waits for the device
         self._shown = now
         speed = (step - self._first) / max(now - self._start, 1e-9)
         shown = "  ".join(f"{k} {float(v):.4f}" for k, v in losses.items())
         figures = f"{shown}  {speed:.1f} it/s"
-        self._progress.update(self._task, completed=step, figures=figures)
+        self._progress.update(self._task, completed=step, total=total, figures=figures)
 
 
 @contextmanager
-def shown(*, quiet: bool, runs: int = 1) -> Iterator[Bar]:
+def shown(*, quiet: bool) -> Iterator[Bar]:
     """A bar on stderr while the block runs; none on a quiet run or without a terminal."""
     console = Console(stderr=True, quiet=quiet)
     columns = (
@@ -73,7 +69,7 @@ def shown(*, quiet: bool, runs: int = 1) -> Iterator[Bar]:
     )  # fmt: skip
     progress = Progress(*columns, console=console, transient=False)
     try:
-        yield Bar(progress, runs)
+        yield Bar(progress)
     finally:
         if progress.live.is_started:
             progress.stop()

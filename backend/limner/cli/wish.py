@@ -7,7 +7,7 @@ import contextlib
 import threading
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +42,6 @@ class Wish:
         settings: those that the user named.
         inputs: as read, and the `files` that they were read from, by role.
         models: names or folders; none for the best on this machine.
-        best_of: how many seeds are tried.
     """
 
     method: str
@@ -50,7 +49,6 @@ class Wish:
     inputs: Inputs
     files: Mapping[str, Path]
     models: tuple[str, ...] = ()
-    best_of: int = 1
 
 
 @dataclass(slots=True)
@@ -60,14 +58,12 @@ class Drawn:
     Attributes:
         svg: nothing for a picture without strokes.
         about: prompt, seed, settings and score.
-        scores: of every seed.
         stopped: whether it was stopped, or ended early.
     """
 
     svg: bytes
     png: bytes
     about: dict[str, Any]
-    scores: dict[int, float] = field(default_factory=dict)
     stopped: bool = False
     notices: list[str] = field(default_factory=list)
 
@@ -95,11 +91,10 @@ def _alone(wish: Wish, bar: Bar, stop: threading.Event) -> Drawn:
     names = ", ".join(w.clip.name for w in models.clips)
     bar.headline = f"{wish.method}{' with ' + names if names else ''} on {device.type}"
     outcome = session.run(
-        method, params, wish.inputs, models, device=device, best_of=wish.best_of, watch=bar,
-        stop=stop, say=bar.say,
-    )  # fmt: skip
+        method, params, wish.inputs, models, device=device, watch=bar, stop=stop, say=bar.say
+    )
     svg, png, about = output.files(outcome.result, wish.inputs)
-    return Drawn(svg, png, about, outcome.scores, outcome.stopped, outcome.notices)
+    return Drawn(svg, png, about, outcome.stopped, outcome.notices)
 
 
 # --- with the backend ------------------------------------------------------------------------
@@ -112,7 +107,7 @@ async def _beside(wish: Wish, bar: Bar, stop: threading.Event) -> Drawn | None:
             return None
         bar.headline = f"{wish.method} with the backend that runs"
         try:
-            return await _best(client, wish, bar, stop)
+            return await _asked(client, wish, bar, stop)
         except ConnectionClosed:
             words = "The backend went away while it drew."
             hint = "Start it again: it goes on, and `limner jobs list` shows the drawing."
@@ -127,30 +122,14 @@ def _has(client: Client, wish: Wish) -> bool:
     return all(name.partition("@")[0] in models for name in wish.models)
 
 
-async def _best(client: Client, wish: Wish, bar: Bar, stop: threading.Event) -> Drawn:
-    best, scores, notices = None, {}, dict[str, None]()
+async def _asked(client: Client, wish: Wish, bar: Bar, stop: threading.Event) -> Drawn:
+    """One job, from its uploads to its end."""
     files = {role: read_bounded(path, IMAGE_BYTES) for role, path in wish.files.items()}
     inputs = {role: client.session.upload(data, kind(data)) for role, data in files.items()}
     height, width = wish.inputs.size
-    first = int(wish.settings.get("seed", 0))
-    for turn in range(wish.best_of):
-        settings = _plain(wish.settings) | {"seed": first + turn}
-        job = m.Submit(
-            str(uuid.uuid4()), wish.method, settings, (width, height), inputs, wish.models
-        )
-        drawn = await _one(client, job, bar, turn, stop)
-        scores[first + turn] = drawn.about["score"]
-        notices |= dict.fromkeys(drawn.notices)
-        if best is None or drawn.about["score"] > best.about["score"]:
-            best = drawn
-        if stop.is_set():
-            break
-    assert best is not None  # noqa: S101
-    return replace(best, scores=scores, stopped=stop.is_set(), notices=list(notices))
-
-
-async def _one(client: Client, job: m.Submit, bar: Bar, turn: int, stop: threading.Event) -> Drawn:
-    """One job, from its uploads to its end."""
+    job = m.Submit(
+        str(uuid.uuid4()), wish.method, _plain(wish.settings), (width, height), inputs, wish.models
+    )
     await uploaded(client, set(job.inputs.values()))
     await client.ask(job)
     stopping = asyncio.create_task(_cancel_when(client, job.job, stop))
@@ -160,16 +139,17 @@ async def _one(client: Client, job: m.Submit, bar: Bar, turn: int, stop: threadi
             heard = await client.next()
             if getattr(heard.message, "job", "") != job.job:
                 continue
-            _show(heard, bar, turn, notices)
+            _show(heard, bar, notices)
             if isinstance(heard.message, m.Done):
                 files = {name: bytes(buffer.data) for name, buffer in heard.buffers.items()}
                 about = heard.message.about
-                return Drawn(files.get("svg", b""), files["png"], about, notices=notices)
+                svg, png = files.get("svg", b""), files["png"]
+                return Drawn(svg, png, about, stop.is_set(), notices)
     finally:
         stopping.cancel()
 
 
-def _show(heard: Heard, bar: Bar, turn: int, notices: list[str]) -> None:
+def _show(heard: Heard, bar: Bar, notices: list[str]) -> None:
     """What was heard, for the terminal.
 
     Raises:
@@ -177,7 +157,7 @@ def _show(heard: Heard, bar: Bar, turn: int, notices: list[str]) -> None:
     """
     match heard.message:
         case m.Progress(step=step, total=total, losses=losses):
-            bar.show(turn, step, total, losses)
+            bar.show(step, total, losses)
         case m.Waiting(position=position) if position:
             bar.say(f"{position} before this one.")
         case m.Notice(text=text):

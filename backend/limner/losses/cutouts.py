@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -19,6 +20,7 @@ from torch import Tensor
 DISTORTION = 0.5
 CROP_AREA = (0.7, 0.9)
 CROP_RATIO = (3 / 4, 4 / 3)
+FROM_MINUS_ONE = ((2.0, 0.0, -1.0), (0.0, 2.0, -1.0), (0.0, 0.0, 1.0))  # of [0, 1]: [-1, 1]
 
 Box = tuple[float, float, float, float]  # left, top, width, height, in parts of the picture
 WHOLE: Box = (0.0, 0.0, 1.0, 1.0)
@@ -36,22 +38,29 @@ def cutouts(picture: Tensor, maps: Tensor, size_px: int, fill: Tensor | float = 
     Returns:
         (B, 3, size_px, size_px), differentiable in `picture`.
     """
-    count = len(maps)
     grid = sampling_grid(maps, size_px)
     ground = fill[:, None, None] if isinstance(fill, Tensor) else fill
-    source = (picture - ground).expand(count, -1, -1, -1)
+    if picture.ndim == 4:
+        source = picture - ground
+    else:  # two tall views, for two threads: the picture has two gradients to sum, not B
+        tall = 2 - len(maps) % 2
+        source, grid = (
+            (picture - ground).expand(tall, -1, -1, -1),
+            grid.reshape(tall, -1, size_px, 2),
+        )
     seen = F.grid_sample(source, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
+    if picture.ndim == 3:
+        seen = seen.unflatten(2, (-1, size_px)).transpose(1, 2).flatten(0, 1)
     return seen + ground
 
 
 def sampling_grid(maps: Tensor, size_px: int) -> Tensor:
     """(B, size_px, size_px, 2): where each pixel centre lies in the picture, from -1 to 1."""
     ticks = (torch.arange(size_px, device=maps.device, dtype=maps.dtype) + 0.5) / size_px
-    ones = torch.ones_like(ticks).expand(size_px, -1)
-    square = torch.stack([ticks.expand(size_px, -1), ticks[:, None].expand(-1, size_px), ones], -1)
-    seen = square.reshape(1, -1, 3) @ maps.transpose(1, 2)
-    grid = seen[..., :2] / seen[..., 2:].clamp_min(1e-3)
-    return (grid * 2 - 1).reshape(len(maps), size_px, size_px, 2)
+    m = (maps.new_tensor(FROM_MINUS_ONE) @ maps)[..., None, None]
+    across, down = ticks, ticks[:, None]
+    x, y, w = (m[:, k, 0] * across + (m[:, k, 1] * down + m[:, k, 2]) for k in range(3))
+    return torch.stack([x, y], -1) / w.clamp_min(1e-3)[..., None]
 
 
 def random_maps(count: int, noise: torch.Generator, box: Box = WHOLE) -> Tensor:
@@ -69,7 +78,7 @@ def random_perspectives(count: int, noise: torch.Generator) -> Tensor:
     inward = torch.rand(count, 4, 2, generator=noise) * DISTORTION / 2
     corners = torch.tensor([[0.0, 0], [1, 0], [1, 1], [0, 1]])
     moved = corners + inward * (1 - 2 * corners)
-    return homography(moved, corners.expand(count, -1, -1))
+    return onto_square(moved)
 
 
 def random_crops(count: int, noise: torch.Generator) -> Tensor:
@@ -78,17 +87,16 @@ def random_crops(count: int, noise: torch.Generator) -> Tensor:
     torchvision draws again, up to ten times, when a crop doesn't fit; here the ratio is narrowed
     to what fits, so that no draw is thrown away.
     """
-    area = torch.empty(count).uniform_(*CROP_AREA, generator=noise)
-    limit = (-area.log()).clamp_max(math.log(CROP_RATIO[1]))  # wider would stick out
-    ratio = ((torch.rand(count, generator=noise) * 2 - 1) * limit).exp()
-    width, height = (area * ratio).sqrt(), (area / ratio).sqrt()
-    left = torch.rand(count, generator=noise) * (1 - width)
-    top = torch.rand(count, generator=noise) * (1 - height)
-    maps = torch.zeros(count, 3, 3)
-    maps[:, 0, 0], maps[:, 0, 2] = width, left
-    maps[:, 1, 1], maps[:, 1, 2] = height, top
+    area = torch.empty(count).uniform_(*CROP_AREA, generator=noise).double().numpy()
+    drawn = (torch.rand(count, generator=noise).double().numpy() for _ in range(3))
+    limit = np.minimum(-np.log(area), math.log(CROP_RATIO[1]))  # wider would stick out
+    ratio = np.exp((next(drawn) * 2 - 1) * limit)
+    width, height = np.sqrt(area * ratio), np.sqrt(area / ratio)
+    maps = np.zeros((count, 3, 3))
+    maps[:, 0, 0], maps[:, 0, 2] = width, next(drawn) * (1 - width)
+    maps[:, 1, 1], maps[:, 1, 2] = height, next(drawn) * (1 - height)
     maps[:, 2, 2] = 1
-    return maps
+    return torch.from_numpy(maps).float()
 
 
 def box_map(box: Box) -> Tensor:
@@ -105,17 +113,23 @@ def fixed_maps(count: int, box: Box = WHOLE) -> Tensor:
     return maps
 
 
-def homography(source: Tensor, target: Tensor) -> Tensor:
-    """(B, 3, 3): the projective map that takes four points to four others.
+def onto_square(corners: Tensor) -> Tensor:
+    """(B, 3, 3): the projective map that takes four points to the corners of the unit square, in
+    the order (0, 0), (1, 0), (1, 1), (0, 1) (Heckbert 1989, "Fundamentals of Texture Mapping and
+    Image Warping", section 2.2.3: the adjoint of the map from the square).
 
     Args:
-        source, target: (B, 4, 2). No three of the points may lie on a line.
+        corners: (B, 4, 2). No three of the points may lie on a line.
     """
-    x, y = source.unbind(-1)
-    u, v = target.unbind(-1)
-    one, zero = torch.ones_like(x), torch.zeros_like(x)
-    rows_u = torch.stack([x, y, one, zero, zero, zero, -u * x, -u * y], -1)
-    rows_v = torch.stack([zero, zero, zero, x, y, one, -v * x, -v * y], -1)
-    system = torch.cat([rows_u, rows_v], 1)
-    solved = torch.linalg.solve(system, torch.cat([u, v], 1))
-    return torch.cat([solved, torch.ones(len(solved), 1)], 1).reshape(-1, 3, 3)
+    (x0, x1, x2, x3), (y0, y1, y2, y3) = corners.double().numpy().transpose(2, 1, 0)
+    dx1, dx2, sx = x1 - x2, x3 - x2, x0 - x1 + x2 - x3
+    dy1, dy2, sy = y1 - y2, y3 - y2, y0 - y1 + y2 - y3
+    det = dx1 * dy2 - dx2 * dy1
+    g, h = (sx * dy2 - dx2 * sy) / det, (dx1 * sy - sx * dy1) / det
+    a, b, d, e = x1 - x0 + g * x1, x3 - x0 + h * x3, y1 - y0 + g * y1, y3 - y0 + h * y3
+    adjoint = np.array([
+        e - y0 * h, x0 * h - b, b * y0 - x0 * e,
+        y0 * g - d, a - x0 * g, x0 * d - a * y0,
+        d * h - e * g, b * g - a * h, a * e - b * d,
+    ])  # fmt: skip
+    return torch.from_numpy((adjoint / adjoint[8]).T.reshape(-1, 3, 3)).to(corners)

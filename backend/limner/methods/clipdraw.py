@@ -43,6 +43,7 @@ from limner.methods.params import (
     Range,
     check,
 )
+from limner.methods.race import BestOf
 from limner.methods.stroke_optimizer import Rates, StrokeOptimizer
 from limner.methods.tidy import Score, tidy
 from limner.methods.trace import fit
@@ -79,6 +80,7 @@ class Params:
     seed: Annotated[
         int, Range(0, limits.SEED_MAX), Essential(), Help("the same seed, the same drawing")
     ] = 0
+    best_of: BestOf = 1
     contrast: Annotated[
         float, Range(0, 1), Adjustable(), Help("draw what sets the prompt apart from other things")
     ] = 0.0

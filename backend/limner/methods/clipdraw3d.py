@@ -28,6 +28,7 @@ from limner.methods.begin import COLUMN, FIRST_WIDTH_PX, random_strokes_in_space
 from limner.methods.canvas import Canvas, prepare
 from limner.methods.clipdraw import read_palette
 from limner.methods.params import Adjustable, Colour, Essential, Help, Memory, Range, check
+from limner.methods.race import BestOf
 from limner.methods.stroke_optimizer import Rates, StrokeOptimizer
 from limner.methods.tidy import tidy
 from limner.methods.trace import fit
@@ -63,6 +64,7 @@ class Params:
     seed: Annotated[
         int, Range(0, limits.SEED_MAX), Essential(), Help("the same seed, the same drawing")
     ] = 0
+    best_of: BestOf = 1
     contrast: Annotated[
         float, Range(0, 1), Adjustable(), Help("draw what sets the prompt apart from other things")
     ] = 0.0

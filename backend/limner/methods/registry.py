@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 from limner.methods import own
 from limner.methods.base import Method
@@ -16,6 +16,7 @@ from limner.methods.latent_mapper import LatentMapper
 from limner.methods.latent_optimization import LatentOptimization
 from limner.methods.nada import Nada
 from limner.methods.probe import Probe
+from limner.methods.race import Race
 from limner.methods.styleclipdraw import StyleClipDraw
 from limner.methods.text_diff import TextDiff
 from limner.methods.trace import Trace
@@ -24,9 +25,9 @@ from limner.methods.variations import Variations
 METHODS: dict[str, Method[Any, Any]] = {
     m.name: m
     for m in (
-        ClipDraw(), StyleClipDraw(), ClipDraw3D(), Trace(), GlobalDirections(),
-        LatentOptimization(), LatentMapper(), Nada(), Imagine(), Variations(), Blend(),
-        TextDiff(), Probe(),
+        *(cast(Method[Any, Any], Race(m)) for m in (ClipDraw(), StyleClipDraw(), ClipDraw3D())),
+        Trace(), GlobalDirections(), LatentOptimization(), LatentMapper(), Nada(), Imagine(),
+        Variations(), Blend(), TextDiff(), Probe(),
     )
 }  # fmt: skip
 METHODS |= {m.name: m for m in own.found(METHODS)}

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import ClassVar
 
 import torch
@@ -52,7 +53,7 @@ class StrokeOptimizer:
         palette: (N, 3) the only colours allowed, or None for all.
     """
 
-    descent: ClassVar[Callable[..., torch.optim.Optimizer]] = torch.optim.Adam
+    descent: ClassVar[Callable[..., torch.optim.Optimizer]] = partial(torch.optim.Adam, fused=True)
 
     def __init__(
         self,
@@ -100,7 +101,8 @@ class StrokeOptimizer:
             and Adam begins anew.
         """
         self._set_rates(progress, rates)
-        self.adam.zero_grad()
+        for leaf in self._leaves():
+            leaf.grad = None
         loss.backward()
         grads = [p.grad for p in self._leaves() if p.grad is not None]
         if not all_finite([loss, *grads, *self._leaves()]):
@@ -198,7 +200,7 @@ def leaves(strokes: Strokes) -> dict[str, Tensor]:
 
 def all_finite(tensors: Sequence[Tensor]) -> bool:
     """Whether every number is finite; one look at the device for all of them."""
-    return bool(torch.stack([t.detach().isfinite().all() for t in tensors]).all())
+    return bool(torch.cat([t.detach().flatten() for t in tensors]).isfinite().all())
 
 
 def nearest(rgb: Tensor, palette: Tensor) -> Tensor:
