@@ -40,7 +40,8 @@ def submit(job: str = "", steps: int = 6, **changes: Any) -> m.Submit:
 class Puppet:
     """An engine that a test moves: it does nothing by itself, and forgets nothing."""
 
-    def __init__(self) -> None:
+    def __init__(self, memory: int = 0) -> None:
+        self.memory = memory
         self.orders: list[Order] = []
         self.commands: list[m.Message] = []
 
@@ -67,7 +68,7 @@ class Puppet:
             for x in METHODS.values()
         )  # fmt: skip
         models = ({"name": "starter", "note": "", "recipe": {}},)
-        self.hear(Ready("cpu", methods, models))
+        self.hear(Ready("cpu", methods, models, self.memory))
 
     @property
     def job(self) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from backends import Front, Puppet, backend, front, submit
 
-from limner.engine.base import Over, Ready
+from limner.engine.base import Over, Ready, Said
 from limner.server.app import Server
 from limner.server.hub import NOWHERE, common
 from limner_wire import messages as m
@@ -17,11 +17,11 @@ from limner_wire import messages as m
 Play = Callable[[Server, Puppet, Puppet, Front], Awaitable[None]]
 
 
-def played(folder: Path, play: Play) -> None:
+def played(folder: Path, play: Play, memory: tuple[int, int] = (0, 0)) -> None:
     """A play with a backend that has two engines, and one front end."""
 
     async def run() -> None:
-        first, second = Puppet(), Puppet()
+        first, second = map(Puppet, memory)
         async with backend(folder, first, others=[second]) as server, front(server) as one:
             await play(server, first, second, one)
 
@@ -116,6 +116,52 @@ def test_commands_reach_the_engine_that_has_the_job(folder: Path, who: int) -> N
         assert all(isinstance(c, m.Watch) for c in engines[1 - who].commands)
 
     played(folder, play)
+
+
+def out_of_memory(engine: Puppet) -> None:
+    """It has tried in vain."""
+    words = "The device has too little memory for this."
+    engine.hear(Said(m.Failed("oom", words, "Use fewer cutouts.", job=engine.job)))
+    engine.ended("error")
+
+
+def test_what_needs_more_memory_goes_on_where_there_is_more(folder: Path) -> None:
+    async def play(_server: Server, small: Puppet, large: Puppet, one: Front) -> None:
+        easy, hard = await asked_for(one, 2)
+        assert (large.job, small.job) == (easy.job, hard.job)  # the largest is asked first
+        small.run()
+        small.keep(5, b"so far")
+        out_of_memory(small)
+        heard = await one.hear(m.State, state="queued", job=hard.job)
+        assert "more memory" in heard.note
+        (third,) = await asked_for(one, 1)
+        assert small.job == third.job  # it does not wait for the one that does not fit here
+        large.run()
+        large.done()
+        await one.hear(m.Done, job=easy.job)
+        assert large.job == hard.job and large.orders[-1].saved == b"so far"
+        large.run()
+        out_of_memory(large)  # and there is none larger
+        failed = await one.hear(m.Failed, job=hard.job)
+        assert failed.code == "oom"
+        await one.hear(m.State, state="error", job=hard.job)
+
+    played(folder, play, memory=(1, 2))
+
+
+def test_what_waits_for_more_memory_does_not_wait_for_what_is_gone(folder: Path) -> None:
+    async def play(_server: Server, small: Puppet, large: Puppet, one: Front) -> None:
+        _easy, hard = await asked_for(one, 2)
+        out_of_memory(small)
+        await one.hear(m.State, state="queued", job=hard.job)
+        assert len(small.orders) == 1
+        large.lost(is_replaced=False)
+        await one.answer(m.ListJobs(), m.Jobs)
+        small.ended("error")
+        await one.answer(m.ListJobs(), m.Jobs)
+        assert hard.job in [order.submit.job for order in small.orders[1:]]
+
+    played(folder, play, memory=(1, 2))
 
 
 def test_what_is_told_is_what_every_engine_has() -> None:

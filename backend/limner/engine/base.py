@@ -22,11 +22,13 @@ class Ready:
     Attributes:
         device: "cpu", "cuda".
         methods, models: what `messages.Welcome` says of them.
+        memory: how many bytes the device has; 0 if nobody knows.
     """
 
     device: str
     methods: tuple[dict[str, Any], ...] = ()
     models: tuple[dict[str, Any], ...] = ()
+    memory: int = 0
 
 
 @dataclass(frozen=True, slots=True)

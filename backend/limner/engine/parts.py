@@ -24,7 +24,8 @@ def to_event(parts: Sequence[bytes]) -> Event:
     match list(parts):
         case [b"ready", facts]:
             found = json.loads(facts)
-            return Ready(found["device"], tuple(found["methods"]), tuple(found["models"]))
+            offers = tuple(found["methods"]), tuple(found["models"])
+            return Ready(found["device"], *offers, found["memory"])
         case [b"said", data] if data[:1] == b"{":
             return Said(messages.parse(decode_text(data, ANSWER_BYTES), TEXT))
         case [b"said", data]:

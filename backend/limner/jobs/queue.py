@@ -10,6 +10,7 @@ before everything else: it had its turn already.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 
 from limner_wire.errors import ErrorCode, LimnerError
 from limner_wire.limits import QUEUED, QUEUED_PER_CLIENT
@@ -58,10 +59,15 @@ class Queue:
         """Put a job that was interrupted before all others."""
         self._first.append(job)
 
-    def pop(self) -> str | None:
-        """Take the next out; None if nothing waits."""
-        if self._first:
-            return self._first.popleft()
+    def pop(self, fits: Callable[[str], bool] = lambda job: True) -> str | None:
+        """Take the next out; None if nothing waits.
+
+        Args:
+            fits: whether a job that was interrupted may be taken.
+        """
+        if (job := next(filter(fits, self._first), None)) is not None:
+            self._first.remove(job)
+            return job
         if not self._waiting:
             return None
         client = _next(self._waiting, self._served)

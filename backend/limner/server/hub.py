@@ -37,6 +37,7 @@ log = logging.getLogger(__name__)
 DEATHS = 3  # in a row, then the job is poison
 FORGOTTEN_AT_ONCE = 500  # in one message
 CHANGES = 256  # that a worker has not made yet
+OUT_OF_MEMORY = ErrorCode.OUT_OF_MEMORY.value
 NOWHERE = "Not every machine of this backend has it: bring them all to the same version."
 
 
@@ -49,6 +50,7 @@ class Seat:
         job: the one that is with it, or nothing.
         is_free: whether it can take one.
         is_leaving: whether its job makes room for another.
+        is_too_small: whether its job goes on where there is more memory.
         unheard: changes of its job that the worker hasn't made yet.
     """
 
@@ -57,7 +59,13 @@ class Seat:
     job: str = ""
     is_free: bool = False
     is_leaving: bool = False
+    is_too_small: bool = False
     unheard: deque[dict[str, Any]] = field(default_factory=deque)
+
+    @property
+    def memory(self) -> int:
+        """How many bytes its device has."""
+        return self.facts.memory if self.facts else 0
 
 
 class Hub:
@@ -81,6 +89,7 @@ class Hub:
             self.facts = facts
             self.known.set()
         self._ending: dict[str, messages.Cancel] = {}  # once a worker has taken the job up again
+        self._too_small: dict[str, int] = {}  # jobs, and how much memory was too little for them
 
     @property
     def has_worker(self) -> bool:
@@ -173,8 +182,12 @@ class Hub:
             self.viewers.show(message, frame)
             return
         job = self.store.job(message.job)
-        if job is None or job.is_over:
-            return  # it was ended here in the meantime
+        if job is None or job.is_over or seat.is_too_small:
+            return  # it was ended here in the meantime, or goes on elsewhere
+        is_too_much = isinstance(message, messages.Failed) and message.code == OUT_OF_MEMORY
+        if is_too_much and seat.memory < self._most:
+            self._too_small[job.id], seat.is_too_small = seat.memory, True
+            return
         if isinstance(message, messages.Done):
             self.record(message, state=message.state, result=bytes(frame))
         elif isinstance(message, messages.State):
@@ -191,11 +204,15 @@ class Hub:
                 self.record(message)
 
     def _over(self, seat: Seat, job: str) -> None:
-        seat.job, seat.is_free, seat.is_leaving = "", True, False
+        moves = seat.is_too_small
+        seat.job, seat.is_free, seat.is_leaving, seat.is_too_small = "", True, False, False
         found = self.store.job(job)
         try:
             if found is None or found.is_over:
                 self.viewers.settle(job)
+            elif moves:
+                self._take_back_changes(seat, found)
+                self._put_back(found, "It needs more memory; a larger device takes over.")
             elif found.state in ("paused", "queued"):
                 self._take_back_changes(seat, found)
             else:
@@ -209,7 +226,8 @@ class Hub:
     def _lost(self, seat: Seat, lost: Lost) -> None:
         log.warning("%s", lost.why)
         job = self.store.job(seat.job)
-        seat.facts, seat.job, seat.is_free, seat.is_leaving = None, "", False, False
+        seat.facts, seat.job = None, ""
+        seat.is_free = seat.is_leaving = seat.is_too_small = False
         if self.known.is_set() or not lost.is_replaced:
             self._tell_facts()
         if job is None or job.is_over:
@@ -293,15 +311,26 @@ class Hub:
         self.record(state, state="queued")
 
     def _next(self) -> None:
-        """Hand the next jobs to the engines that can take one."""
-        for seat in self.seats:
-            while seat.is_free and (job := self.queue.pop()) is not None:
+        """Hand the next jobs to the engines that can take one, those with most memory first."""
+        for seat in sorted(self.seats, key=lambda seat: -seat.memory):
+            fits = partial(self._fits, seat)
+            while seat.is_free and (job := self.queue.pop(fits)) is not None:
                 found = self.store.job(job)
                 if found is not None and not found.is_over:
                     self._begin(seat, found)
         self.tell_positions()
 
+    @property
+    def _most(self) -> int:
+        """The memory of the largest device there is."""
+        return max(seat.memory for seat in self.seats)
+
+    def _fits(self, seat: Seat, job: str) -> bool:
+        """Whether a device has more memory than one that had too little, or as much as any has."""
+        return seat.memory > self._too_small.get(job, -1) or seat.memory == self._most
+
     def _begin(self, seat: Seat, job: Job) -> None:
+        self._too_small.pop(job.id, None)
         seat.is_free, seat.job = False, job.id
         self.viewers.settle(job.id, ("waiting",))
         seat.engine.order(job.id, self._order(job).to_bytes())

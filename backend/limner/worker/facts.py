@@ -12,6 +12,7 @@ from limner.methods.registry import METHODS
 from limner.methods.schema import of_recipe, schema
 from limner.models import networks
 from limner.models.catalog import find, installed
+from limner.models.device import memory
 
 LACKS = {
     "generator": "This needs a generator, and none is on this machine. Add one (limner models "
@@ -48,7 +49,9 @@ def facts(device: torch.device) -> dict[str, Any]:
         {"name": m.name, "note": m.card.get("note", ""), "recipe": dict(m.card.get("recipe", {}))}
         for m in installed()
     ]
-    return {"device": device.type, "methods": methods, "models": models}
+    return {
+        "device": device.type, "memory": memory(device), "methods": methods, "models": models,
+    }  # fmt: skip
 
 
 def _usual(method: Method[Any, Any]) -> dict[str, Any]:
