@@ -44,11 +44,13 @@ READ = {  # how a command begins: why it is not carried out here
     "models add .cache": "is what the command before it leaves",
     "bench strokes": "minutes",
 }
-FEW = {"steps": 2, "fit": 1, "leap": 0, "samples": 1}
+FEW = {"steps": 2, "strokes": 8, "samples": 1}
+FEWER = {"fit": 1, "leap": 0}  # what only some ways of a command have
 
 
 def commands(page: Path) -> list[str]:
-    lines = [line for block in BLOCK.findall(page.read_text()) for line in block.splitlines()]
+    blocks = [block.replace("\\\n", " ") for block in BLOCK.findall(page.read_text())]
+    lines = [line for block in blocks for line in block.splitlines()]
     return [line for line in lines if line.strip()]
 
 
@@ -110,8 +112,9 @@ def found(argv: list[str]) -> Any:
 def shorter(argv: list[str], command: Any) -> list[str]:
     """With few steps, where it takes steps."""
     takes = {flag: p.name for p in command.params for flag in p.opts}
-    few = [(f"--{name}", str(value)) for name, value in FEW.items() if f"--{name}" in takes]
-    return [*argv, *(word for pair in few for word in pair)]
+    few = FEW | (FEWER if "optimize" in argv or argv[0] == "adapt" else {})
+    pairs = [(f"--{name}", str(value)) for name, value in few.items() if f"--{name}" in takes]
+    return [*argv, *(word for pair in pairs for word in pair)]
 
 
 class Reader:

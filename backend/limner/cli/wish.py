@@ -101,7 +101,7 @@ def _alone(wish: Wish, bar: Bar, stop: threading.Event) -> Drawn:
 
 
 async def _beside(wish: Wish, bar: Bar, stop: threading.Event) -> Drawn | None:
-    """The drawing; None if no backend runs, or it lacks a model."""
+    """The drawing; None if no backend runs, or it lacks a model or the method."""
     async with here() as client:
         if client is None or not _has(client, wish):
             return None
@@ -119,7 +119,8 @@ def _has(client: Client, wish: Wish) -> bool:
     if welcome is None:
         return False
     models = {row["name"] for row in welcome.models}
-    return all(name.partition("@")[0] in models for name in wish.models)
+    methods = {row["name"] for row in welcome.methods}
+    return wish.method in methods and all(name.partition("@")[0] in models for name in wish.models)
 
 
 async def _asked(client: Client, wish: Wish, bar: Bar, stop: threading.Event) -> Drawn:
