@@ -1,8 +1,9 @@
 """Where the time of a CLIPDraw step goes: rasterizer, augmentation, CLIP, optimiser; and what edits
 cost with a generator of any size.
 
-Each part is timed by running it alone, forward and backward, at the settings and in the state of
-a real run, interleaved step by step, so that a noisy machine disturbs all parts alike.
+CLIP is timed where it runs, within the step, forward and backward; the other parts by running them
+alone, at the settings and in the state of a real run, interleaved step by step, so that a noisy
+machine disturbs all parts alike.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 
@@ -54,7 +55,8 @@ def measure(model: str | None, steps: int) -> dict[str, Any]:
         return out
 
     network, size_px = models[0].clip, models[0].clip.size_px
-    views = torch.rand(params.cutouts, 3, size_px, size_px, device=device, requires_grad=True)
+    timers = [cast(clip.Clip, _Timed(aim.clip, times["CLIP"])) for aim in state.aims]
+    state.aims = [replace(a, clip=c) for a, c in zip(state.aims, timers, strict=True)]
     image = torch.rand(state.canvas.ground.shape, device=device, requires_grad=True)
     noise = torch.Generator().manual_seed(0)
 
@@ -66,7 +68,6 @@ def measure(model: str | None, steps: int) -> dict[str, Any]:
         timed("step", lambda: method.step(state, params))
         timed("rasterizer", lambda: _pulled(state.canvas.paint(state.optimizer.drawn())))
         timed("augmentation", augmented)
-        timed("CLIP", lambda: _pulled(network.encode_image(views)))
     medians = {name: statistics.median(ms[WARM_UP:]) for name, ms in times.items()}
     step = medians.pop("step")
     parts = {**medians, "optimiser and the rest": step - sum(medians.values())}
@@ -78,6 +79,36 @@ def measure(model: str | None, steps: int) -> dict[str, Any]:
         "all_but_clip": 1 - parts["CLIP"] / step,
         "about": about,
     }
+
+
+class _Timed:
+    """A CLIP whose `encode_image` writes down how many milliseconds it takes, there and back."""
+
+    def __init__(self, network: clip.Clip, took: list[float]) -> None:
+        self._network, self._took = network, took
+        self._spent = self._since = 0.0
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._network, name)
+
+    def encode_image(self, pictures: torch.Tensor) -> torch.Tensor:
+        """As `Clip.encode_image`."""
+        pictures.register_hook(self._pulled)
+        begun = self._now()
+        seen = self._network.encode_image(pictures)
+        self._spent = self._now() - begun
+        seen.register_hook(self._pulls)
+        return seen
+
+    def _pulls(self, _grad: torch.Tensor) -> None:
+        self._since = self._now()
+
+    def _pulled(self, _grad: torch.Tensor) -> None:
+        self._took.append((self._spent + self._now() - self._since) * 1000)
+
+    def _now(self) -> float:
+        _finish(self._network.device)
+        return time.perf_counter()
 
 
 def _pulled(out: torch.Tensor) -> torch.Tensor:

@@ -104,15 +104,13 @@ class StrokeOptimizer:
         for leaf in self._leaves():
             leaf.grad = None
         loss.backward()
-        grads = [p.grad for p in self._leaves() if p.grad is not None]
-        if not all_finite([loss, *grads, *self._leaves()]):
-            return self._roll_back()
         self._hold_locked()
-        self._good = self.strokes.detach()
+        before = self.strokes.detach()
         self.adam.step()
-        self._clamp()
-        if not all_finite(self._leaves()):
+        if not all_finite([loss, *self._leaves()]):  # as they are after a gradient that is not
             return self._roll_back()
+        self._clamp()
+        self._good = before
         self.failures = 0
         return True
 
