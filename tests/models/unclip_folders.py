@@ -27,6 +27,8 @@ from diffusers.schedulers.scheduling_unclip import UnCLIPScheduler
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from limner.models import catalog, loading, store
+
 D, LENGTH, WORDS = 16, 11, 49408  # of embeddings, of texts in tokens, of the vocabulary
 README = "---\nlicense: creativeml-openrail-m\ntags:\n- unclip\n---\n# A tiny one\n"
 
@@ -348,3 +350,14 @@ def _write_stable_decoder(folder: Path) -> None:
 def _write_look(folder: Path, name: str) -> None:
     (folder / name).mkdir()
     (folder / name / "preprocessor_config.json").write_text(json.dumps(LOOK))
+
+
+def added(path: Path, name: str | None = None) -> list[str]:
+    """What is told of it."""
+    said: list[str] = []
+    store.add(path, name, None, said.append)
+    return said
+
+
+def card(name: str) -> dict[str, Any]:
+    return loading.read_json(catalog.models_folder() / name / "card.json")
