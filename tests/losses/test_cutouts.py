@@ -110,3 +110,21 @@ def test_gradients_reach_the_picture() -> None:
 def test_fixed_cutouts_are_the_same_for_everyone() -> None:
     assert torch.equal(fixed_maps(4), fixed_maps(4))
     assert torch.equal(fixed_maps(3)[0], box_map((0.0, 0.0, 1.0, 1.0)))
+
+
+@pytest.mark.parametrize("count", [1, 2, 5, 8])
+def test_one_picture_through_many_maps_is_many_through_one_each(count: int) -> None:
+    """Pictures wider than high, views that look far beyond them, forward and backward."""
+    noise = torch.Generator().manual_seed(SEED)
+    picture = torch.rand(3, 30, 50, generator=noise).requires_grad_()
+    maps = box_map((-0.3, -0.4, 1.7, 1.5)) @ random_maps(count, noise)
+    fill = torch.tensor([0.2, 0.9, 0.4])
+    upstream = torch.randn(count, 3, 20, 20, generator=noise)
+    ours = cutouts(picture, maps, 20, fill)
+    (pulled,) = torch.autograd.grad(ours, picture, upstream)
+    each = picture.expand(count, -1, -1, -1)
+    theirs = cutouts(each, maps, 20, fill)
+    (wanted,) = torch.autograd.grad(theirs, picture, upstream)
+    torch.testing.assert_close(ours, theirs, atol=1e-6, rtol=0)
+    torch.testing.assert_close(pulled, wanted, atol=1e-5, rtol=0)
+    assert float(ours.detach().std()) > 0.1 and float(pulled.abs().sum()) > 1
