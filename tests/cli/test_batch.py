@@ -97,8 +97,12 @@ def test_stopped_on_the_way_it_goes_on(tmp_path: Path, capsys: pytest.CaptureFix
     row = {"prompt": "a cat", "seed": list(range(4)), "steps": 250}
     file, out = write(tmp_path / "a.jsonl", row), tmp_path / "out"
     command = [sys.executable, "-m", "limner", "batch", str(file), "--out", str(out)]
-    with subprocess.Popen(command, env={**os.environ, "OMP_NUM_THREADS": "1"},
-                          stderr=subprocess.PIPE, stdout=subprocess.PIPE) as process:  # fmt: skip
+    with subprocess.Popen(
+        command, env={**os.environ, "OMP_NUM_THREADS": "1"}, stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        # what a shell starts in the background does not hear Ctrl-C, nor does what that starts
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    ) as process:  # fmt: skip
         assert process.stderr is not None
         assert process.stderr.readline().startswith(b"1/4")
         time.sleep(0.1)

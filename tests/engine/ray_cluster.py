@@ -34,7 +34,7 @@ from limner.server.app import Server
 from limner_wire import messages as m
 
 USERS, EACH = ("ada", "eve", "kim", "lee", "max"), 4
-STEPS, SIZE = 40, {"strokes": 12, "cutouts": 4}
+STEPS, SIZE = 80, {"strokes": 12, "cutouts": 4}
 ACTOR_AFTER, NODE_AFTER = 4, 10  # results
 NODE = {"object_store_memory": 80_000_000, "node_ip_address": "127.0.0.1"}
 JOBS = {
@@ -74,7 +74,7 @@ async def drawn(folder: Path, engines: Sequence[Engine], on: Callable[[int], Non
         for job, row in done.items():
             events = server.store.events(job)
             row["dones"] = sum(event["t"] == "done" for event in events)
-            row["starts"] = sum(event.get("state") == "running" for event in events)
+            row["queued"] = sum(event.get("state") == "queued" for event in events)
     cuts = statistics.quantiles(ages, n=100)
     return {"jobs": done, "p50": cuts[49], "p99": cuts[98], "frames": len(ages)}
 
