@@ -190,6 +190,8 @@ def test_the_options_are_all_there() -> None:
             if words := getattr(parameter, "help", None):
                 assert words[:40] in sections[path].replace("&#x27;", "'").replace("&quot;", '"')
     assert seen == set(sections)
+    assert str(HOUSE) not in written, "a default is where this machine has it"
+    assert not re.search(r"default: (/|[A-Z]:)", written)
 
 
 def commands_of(group: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, Any]]:

@@ -115,7 +115,12 @@ def style(
 
 def edit(
     judge: Annotated[
-        Path, typer.Option("--judge", help="the folder of the judge of attributes")
+        Path,
+        typer.Option(
+            "--judge",
+            help="the folder of the judge of attributes",
+            show_default="starter/attributes",
+        ),
     ] = ATTRIBUTES,
     out: Annotated[Path, typer.Option("--out", help="where outcomes and sheets go")] = Path(
         ".cache/edits"
@@ -191,7 +196,12 @@ def adapt(
 
 def imagine(
     judge: Annotated[
-        Path, typer.Option("--judge", help="the folder of the judge of captions")
+        Path,
+        typer.Option(
+            "--judge",
+            help="the folder of the judge of captions",
+            show_default="starter/scenes-judge",
+        ),
     ] = SCENES_JUDGE,
     held_out: Annotated[
         Path, typer.Option("--held-out", help="the packed corpus of what nothing was trained on")

@@ -130,7 +130,9 @@ def clip(
         bool, typer.Option("--evaluate", help="measure a model instead: retrieval and drawing")
     ] = False,
     model: Annotated[str | None, typer.Option("--model", help="the model to measure")] = None,
-    judge: Annotated[Path, typer.Option("--judge", help="the folder of the judge")] = JUDGE,
+    judge: Annotated[
+        Path, typer.Option("--judge", help="the folder of the judge", show_default="starter/judge")
+    ] = JUDGE,
     unseen: Annotated[
         Path, typer.Option("--unseen", help="a packed corpus that nothing was trained on")
     ] = CORPUS / "unseen",

@@ -116,7 +116,12 @@ def encoder(
     bf16: Bf16 = False,
     pool: Pool = POOL,
     of: Annotated[
-        Path, typer.Option("--generator", help="the folder of the generator of portraits")
+        Path,
+        typer.Option(
+            "--generator",
+            help="the folder of the generator of portraits",
+            show_default="starter/portraits-64",
+        ),
     ] = PAINTER,
 ) -> None:
     """Train the encoder of a generator of portraits: from a picture to its latent code."""
