@@ -65,6 +65,7 @@ class Blender:
             "PYTHONPATH": os.pathsep.join(map(str, (ROOT / "shared", ADDON.parent, *paths))),
             "BLENDER_USER_RESOURCES": str(self.folder / "blender"),
             "LIMNER_DATA": str(self.folder / "limner"),
+            "TMPDIR": str(self.folder),  # the module leaves a folder there every time
         }
         return {**os.environ, **own}
 

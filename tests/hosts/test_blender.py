@@ -70,7 +70,7 @@ def run(blender: Path, script: str, out: Path, answers: Answers, **env: object) 
     (out / "result.json").unlink(missing_ok=True)
     own = {
         "LIMNER_ZIP": archive, "LIMNER_OUT": out, "LIMNER_DATA": out / "data",
-        "BLENDER_USER_RESOURCES": out / "blender", **env,
+        "BLENDER_USER_RESOURCES": out / "blender", "TMPDIR": out, **env,
     }  # fmt: skip
     with (out / "blender.log").open("wb") as log:
         process = subprocess.Popen(

@@ -28,9 +28,11 @@ from limner.models.unclip.sampling import target_of
 from limner.training.captioned import Captioned
 from limner.training.crew import shared
 from limner.training.loop import Figures, Run, course, descend, set_rate
+from limner.training.muon import optimizers
 
 LEAST_WEIGHT, MOST_WEIGHT = 1.0, 5.0
 MOST_NORM = 1.0  # of a step's gradient
+WEIGHT_DECAY = 0.01
 # the CPU's flash kernel has a slow backward pass for as few tokens as a decoder has
 FASTEST = [SDPBackend.FLASH_ATTENTION, SDPBackend.EFFICIENT_ATTENTION, SDPBackend.MATH]
 
@@ -66,19 +68,19 @@ class Trainer:
         self.settings, self.data, self.device = settings, data, device
         torch.manual_seed(settings.seed)
         self.decoder = Decoder(config).to(device).to(memory_format=torch.channels_last).train()
-        self.adam = torch.optim.AdamW(
-            self.decoder.parameters(), settings.rate, (0.9, 0.999), weight_decay=0.01, fused=True
-        )
-        self.run = Run(folder, settings, {"decoder": self.decoder}, {"adam": self.adam}, "decoder")
+        kinds = optimizers(self.decoder, settings.rate, WEIGHT_DECAY)
+        self.run = Run(folder, settings, {"decoder": self.decoder}, kinds, "decoder")
 
     def advance(self) -> Figures:
         """One step."""
         s, step = self.settings, self.run.step
-        set_rate(self.adam, s.rate * course(step, s.steps, s.warmup, s.cooldown))
+        several = list(self.run.optimizers.values())
+        for one in several:
+            set_rate(one, s.rate * course(step, s.steps, s.warmup, s.cooldown))
         chance = random_of(s.seed, step)
         rows = torch.randint(len(self.data), (s.batch,), generator=chance).tolist()
         loss = self.loss(rows, chance)
-        descend(self.adam, loss, MOST_NORM)
+        descend(several, loss, MOST_NORM)
         self.run.step += 1
         self.run.follow(s.decay)
         return {"loss": loss.item()}

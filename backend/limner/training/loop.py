@@ -7,7 +7,7 @@ Whatever is drawn at random in a step is drawn from (seed, step), so nothing of 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Protocol
@@ -147,19 +147,25 @@ def train(trainer: Trainer, steps: int, report: Report, save_every: int = 500) -
     return left
 
 
-def descend(optimizer: Optimizer, loss: Tensor, most_norm: float = 0.0) -> None:
+def descend(
+    optimizer: Optimizer | Sequence[Optimizer], loss: Tensor, most_norm: float = 0.0
+) -> None:
     """A step down a loss, all processes together.
 
     Args:
+        optimizer: or several, each of some of the weights.
         most_norm: of the gradient; 0 for any.
     """
-    optimizer.zero_grad()
+    several = [optimizer] if isinstance(optimizer, Optimizer) else optimizer
+    for one in several:
+        one.zero_grad()
     loss.backward()
-    parameters = [p for group in optimizer.param_groups for p in group["params"]]
+    parameters = [p for one in several for group in one.param_groups for p in group["params"]]
     crew.together(parameters)
     if most_norm:
         clip_grad_norm_(parameters, most_norm)
-    optimizer.step()
+    for one in several:
+        one.step()
 
 
 def course(step: int, steps: int, warmup: int, cooldown: float) -> float:
