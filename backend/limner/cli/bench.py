@@ -47,13 +47,14 @@ def strokes(
 
 def draw(
     model: Annotated[str | None, typer.Option("--model", help="NAME")] = None,
-    steps: Annotated[int, typer.Option("--steps", help="steps to measure")] = 60,
+    steps: Annotated[int, typer.Option("--steps", min=1, help="steps to measure")] = 60,
+    strokes: Annotated[int | None, typer.Option("--strokes", min=1, help="how many")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="print JSON, and nothing else")] = False,
 ) -> None:
-    """Time a CLIPDraw step and its parts, at the default settings."""
+    """Time a CLIPDraw step and its parts, at the default settings but for the strokes."""
     from limner.methods import bench
 
-    figures = bench.measure(model, steps)
+    figures = bench.measure(model, steps, {} if strokes is None else {"strokes": strokes})
     if as_json:
         typer.echo(json.dumps(figures))
         return
@@ -63,6 +64,7 @@ def draw(
     table.add_row("whole step", f"{figures['step_ms']:.2f}", "")
     Console().print(table)
     typer.echo(f"all but CLIP: {figures['all_but_clip']:.0%} of the step ({figures['about']})")
+    typer.echo(f"{steps} steps: {figures['steps_s']:.2f} s")
 
 
 def live(

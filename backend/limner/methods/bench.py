@@ -14,7 +14,7 @@ import sys
 import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -37,12 +37,20 @@ CANVAS_PX = 224
 WARM_UP = 5
 
 
-def measure(model: str | None, steps: int) -> dict[str, Any]:
-    """Median milliseconds of a step and of its parts, and the share of all that is not CLIP."""
+def measure(
+    model: str | None, steps: int, given: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """Median milliseconds of a step and of its parts, the share of all that is not CLIP, and the
+    seconds of all steps.
+
+    Args:
+        given: settings of CLIPDraw that are not its defaults.
+    """
     device = best_device()
     models = clip.load([model] if model else (), device)
     method = ClipDraw()
-    params = with_recipe(method, models[0].clip.recipe, {"prompt": "a red apple"})
+    asked = {"prompt": "a red apple", **(given or {})}
+    params = with_recipe(method, models[0].clip.recipe, asked)
     state = method.setup(params, Inputs((CANVAS_PX, CANVAS_PX)), Models(models), device)
     times: dict[str, list[float]] = defaultdict(list)
 
@@ -77,6 +85,7 @@ def measure(model: str | None, steps: int) -> dict[str, Any]:
         "step_ms": step,
         "parts_ms": parts,
         "all_but_clip": 1 - parts["CLIP"] / step,
+        "steps_s": sum(times["step"][WARM_UP:]) / 1000,
         "about": about,
     }
 
