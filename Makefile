@@ -13,8 +13,9 @@ endif
 # Blender as a Python module, in an environment for each version, to test its extension with.
 BLENDERS := .venv/blender-4.5/bpy-4.5.15 .venv/blender-5.0/bpy-5.0.1
 
-# Rooms whose tests start no servers and hardly look at the clock: two at a time.
-TOGETHER := $(addprefix tests/,blender front jobs krita losses methods models training vector wire)
+# Rooms whose tests hardly look at the clock: two at a time.
+TOGETHER := $(addprefix tests/,blender cli front jobs krita losses methods models training vector wire \
+	test_docs.py test_imports.py test_pictures.py)
 
 .PHONY: setup draw test security faults check bench corpus plugins docs clean
 

@@ -58,6 +58,12 @@ def _on_off(common: Any, spec: kept.Spec, shown: Shown, keep: Keep) -> Any:
 
 
 def _text(common: Any, spec: kept.Spec, shown: Shown, keep: Keep) -> Any:
+    names = [str(name) for name in spec.get("examples", ())]
+    if names:  # it may be one of these: they are offered, others can be typed
+        common = common | {
+            "search": lambda self, context, typed: [n for n in names if typed.lower() in n.lower()],
+            "search_options": {"SUGGESTION"},
+        }
     return StringProperty(
         **common,
         get=lambda self: shown(self.id_data) or "",

@@ -133,15 +133,27 @@ class Number(Control):
 
 
 class Text(Control):
-    """A line of text."""
+    """A line of text; where it may be one of some names, these are offered."""
 
     def __init__(self, spec: Spec, name: str) -> None:
         super().__init__(spec, name)
         self._line = self._named(QtWidgets.QLineEdit())
+        shown = self._among(spec["examples"]) if spec.get("examples") else self._line
         self._line.setMaxLength(spec.get("maxLength", 2_000))
         self._line.textEdited.connect(lambda: self.touched.emit(False))
         self._line.editingFinished.connect(lambda: self.touched.emit(True))
-        self.row.addWidget(self._line)
+        self.row.addWidget(shown)
+
+    def _among(self, names: list[str]) -> QtWidgets.QComboBox:
+        box = QtWidgets.QComboBox()
+        box.setEditable(True)
+        box.setInsertPolicy(QtWidgets.QComboBox.InsertPolicy.NoInsert)
+        box.addItems(names)
+        box.setLineEdit(self._line)
+        box.completer().setCompletionMode(QtWidgets.QCompleter.CompletionMode.PopupCompletion)
+        box.setCurrentIndex(-1)
+        box.activated.connect(lambda _at: self.touched.emit(True))
+        return box
 
     def read(self) -> Any:
         return self._line.text().strip() or None

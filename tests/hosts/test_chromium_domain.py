@@ -134,7 +134,11 @@ def test_the_artists_own_picture_goes_along_and_what_is_kept_edits_at_once(
 
     choose(page, "Edit along a direction")
     bring(page, portrait)
-    page.locator("#setting-generator").fill("leaves")
+    field = page.locator("#setting-generator")
+    offered = page.locator(f"#{field.get_attribute('list')} option")
+    names = [option.get_attribute("value") for option in offered.all()]
+    assert {studios.NAME, "portraits-64"} <= set(names)
+    field.fill("leaves")
     draw(page, "a red apple", Steps=20)
     state(page, "Ready to keep")
     page.get_by_role("button", name="Keep this picture").click()

@@ -29,6 +29,7 @@ SCHEMA: dict[str, Any] = {
                  "x-order": 5},
         "palette": {"type": "array", "items": {"type": "string", "format": "color"},
                     "maxItems": 2, "x-order": 7},
+        "brush": {"type": "string", "examples": ["oil", "ink"], "x-order": 9},
         "seed": {"type": "integer", "minimum": 0, "maximum": 2**53 - 1, "default": 0, "x-order": 8,
                  "x-essential": True},
     },
@@ -50,7 +51,7 @@ def find(form: Form, name: str) -> Any:
 def test_what_nobody_touched_is_not_sent(form: Form) -> None:
     assert form.values() == {} and form.problem() == ""
     assert list(form.fields) == [
-        "steps", "rate", "look", "lock", "keep", "tint", "palette", "seed"
+        "steps", "rate", "look", "lock", "keep", "tint", "palette", "seed", "brush"
     ]  # fmt: skip
     assert find(form, "steps").placeholderText() == "250" and not find(form, "steps").text()
 
@@ -91,6 +92,26 @@ def test_every_kind_of_control_says_its_value(form: Form) -> None:
     assert form.values() == {}
     form.write(values)
     assert form.values() == values
+
+
+def test_names_are_offered_and_others_can_be_typed(form: Form) -> None:
+    line = find(form, "brush")
+    box = line.parentWidget()
+    assert form.values() == {} and line.text() == ""
+    assert [box.itemText(k) for k in range(box.count())] == ["oil", "ink"]
+    told: list[bool] = []
+    form.fields["brush"].control.touched.connect(told.append)
+    box.setCurrentIndex(1)
+    box.activated.emit(1)
+    assert form.values() == {"brush": "ink"} and told == [True]
+    line.clear()
+    QTest.keyClicks(line, "o")  # the beginning of a name is not that name
+    line.editingFinished.emit()
+    assert form.values() == {"brush": "o"} and box.count() == 2
+    form.write({"brush": "chalk"})
+    assert form.values() == {"brush": "chalk"}
+    form.write({})
+    assert form.values() == {}
 
 
 def test_a_list_has_no_more_rows_than_allowed(form: Form) -> None:

@@ -59,6 +59,14 @@ def test_a_setting_of_a_picture_names_its_role() -> None:
     assert set(roles.values()) <= set(style.inputs)
 
 
+def test_a_setting_that_names_a_network_offers_those_that_are_here() -> None:
+    rows = schema(METHODS["latent_mapper"].params)["properties"]
+    assert "portraits-64" in rows["generator"]["examples"]
+    assert "portraits-smile" in rows["mapper"]["examples"]
+    assert not [name for name, row in rows.items() if "examples" in row and "enum" in row]
+    assert "examples" not in rows["prompt"]
+
+
 def test_settings_come_back_from_json() -> None:
     params = replace(CAT, avoid=("a dog",), ink=0.5, freeze=("width",))
     assert read(Params, json.loads(json.dumps(asdict(params)))) == params

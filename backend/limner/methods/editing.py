@@ -22,7 +22,7 @@ from torch import Tensor
 from limner.losses.cutouts import fixed_maps
 from limner.losses.words import Wish, check_wishes, nearness, strange_words, targets
 from limner.methods.base import EDIT, Inputs, Method, Models, Preview, Result
-from limner.methods.params import Adjustable, Essential, Help, Range, check
+from limner.methods.params import Adjustable, Essential, Help, Names, Range, check
 from limner.methods.patch import Patch
 from limner.models import encoders, faces, features, stylegan2
 from limner.models.clip import Weighted
@@ -56,7 +56,9 @@ class Params:
     align: Annotated[
         bool, Help("find the face and edit it upright, as generators of photographs want it")
     ] = False
-    generator: Annotated[str, Help("which generator paints; none for the first there is")] = ""
+    generator: Annotated[
+        str, Names("generator"), Help("which generator paints; none for the first there is")
+    ] = ""
     seed: Annotated[int, Range(0, limits.SEED_MAX), Help("of the picture, if none is given")] = 0
     stay: Annotated[
         bool, Help("go on answering the sliders after the last step, until it is kept")

@@ -24,7 +24,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from limner.methods.base import IMAGINE, Inputs, Models, Preview, Result
-from limner.methods.params import Adjustable, Essential, Help, Range, check
+from limner.methods.params import Adjustable, Essential, Help, Names, Range, check
 from limner.methods.patch import Patch, resized
 from limner.models import clip
 from limner.models.clip import Clip
@@ -55,7 +55,9 @@ class Params:
     enlarge: Annotated[
         int, Range(0, 100), Help("looks that then make it four times as large; 0 leaves it")
     ] = 8  # fmt: skip
-    decoder: Annotated[str, Help("which decoder paints; none for the first there is")] = ""
+    decoder: Annotated[
+        str, Names("decoder"), Help("which decoder paints; none for the first there is")
+    ] = ""
     seed: Annotated[int, Range(0, limits.SEED_MAX), Help("of all that is drawn at random")] = 0
     stay: Annotated[
         bool, Help("go on answering the sliders after the last step, until it is kept")

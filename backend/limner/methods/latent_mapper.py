@@ -20,7 +20,7 @@ from limner.losses.words import Wish, check_wishes
 from limner.methods import editing
 from limner.methods.base import Models
 from limner.methods.editing import Edit, Portrait, of_generator
-from limner.methods.params import Adjustable, Essential, Help, Range
+from limner.methods.params import Adjustable, Essential, Help, Names, Range
 from limner.models import mapper
 from limner.models.clip import Weighted
 from limner.models.mapper import COARSE, MEDIUM, Mapper
@@ -46,7 +46,10 @@ class Params(editing.Params):
         float, Range(0, 2), Adjustable(), Help("how much of it in colours and texture")
     ] = 1.0
     mapper: Annotated[
-        str, Adjustable(), Help("which mapper; none for the one nearest to the prompt")
+        str,
+        Adjustable(),
+        Names("mapper"),
+        Help("which mapper; none for the one nearest to the prompt"),
     ] = ""
 
 

@@ -27,15 +27,7 @@ from limner.losses.words import Wish, check_wishes, seen, strange_words
 from limner.methods.base import EDIT, STYLES, Inputs, Models, Preview, Result
 from limner.methods.crowd import crowd, slope
 from limner.methods.editing import Portrait
-from limner.methods.params import (
-    Adjustable,
-    Choice,
-    Essential,
-    Help,
-    Memory,
-    Range,
-    check,
-)
+from limner.methods.params import Adjustable, Choice, Essential, Help, Memory, Names, Range, check
 from limner.models import networks
 from limner.models.adaptation import PHASES, Adaptation, Settings, mixed, swapped
 from limner.models.clip import Clip, Weighted
@@ -135,9 +127,13 @@ class Params:
     fit: Annotated[
         int, Range(0, 2000), Help("steps that bring your own picture into the generator")
     ] = 60  # fmt: skip
-    generator: Annotated[str, Help("which generator learns; none for the first there is")] = ""
+    generator: Annotated[
+        str, Names("generator"), Help("which generator learns; none for the first there is")
+    ] = ""
     called: Annotated[str, Help("the new generator's name; none for one made of the prompt")] = ""
-    latents: Annotated[str, Help("latents to learn on, by name; none for random ones")] = ""
+    latents: Annotated[
+        str, Names("latents"), Help("latents to learn on, by name; none for random ones")
+    ] = ""
     seed: Annotated[int, Range(0, limits.SEED_MAX), Help("of latents, noise and samples")] = 0
     stay: Annotated[
         bool, Help("go on answering the sliders after the last step, until it is kept")

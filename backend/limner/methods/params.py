@@ -60,6 +60,13 @@ class Colour:
 
 
 @dataclass(frozen=True, slots=True)
+class Names:
+    """A text that names what lies on this machine, of one of `models.networks.KINDS`."""
+
+    kind: str
+
+
+@dataclass(frozen=True, slots=True)
 class Memory:
     """A whole number that takes memory in proportion: halved when the device has none left."""
 
@@ -79,6 +86,7 @@ class Setting:
     is_colour: bool
     is_essential: bool
     role: str  # of the picture that it belongs to; nothing for most
+    names: str  # the kind of what it names; nothing for most
 
 
 def settings(params: type[Any]) -> tuple[Setting, ...]:
@@ -95,7 +103,7 @@ def _setting(field: dataclasses.Field[Any], hint: Any) -> Setting:
     return Setting(
         field.name, kind, field.default, one.get(Help, Help("")), one.get(Range),
         one.get(Choice), Adjustable in one, Memory in one, Colour in one, Essential in one,
-        one[OfRole].role if OfRole in one else "",
+        one[OfRole].role if OfRole in one else "", one[Names].kind if Names in one else "",
     )  # fmt: skip
 
 

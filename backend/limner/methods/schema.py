@@ -2,7 +2,8 @@
 
 The schema is what JSON Schema 2020-12 calls one, with five words of our own on a property:
 "x-unit", "x-adjustable" (may change while it runs), "x-order", "x-essential" (shown at first; the
-others are folded away) and "x-role" (shown only where a picture is given in that role).
+others are folded away) and "x-role" (shown only where a picture is given in that role). Where a
+text names a network, "examples" are those that are on this machine.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import Any, TypeVar, get_args, get_origin
 
 from limner.methods.base import Method
 from limner.methods.params import Setting, bad, check, settings
+from limner.models.networks import installed
 from limner_wire import limits
 from limner_wire.errors import ErrorCode, LimnerError
 
@@ -66,6 +68,8 @@ def _property(setting: Setting, order: int) -> dict[str, Any]:
         out["x-essential"] = True
     if setting.role:
         out["x-role"] = setting.role
+    if setting.names:
+        out["examples"] = [network.name for network in installed(setting.names)]
     return out
 
 

@@ -212,9 +212,19 @@ function text(spec, id, touched) {
     onchange: () => touched(true),
   });
   if (spec.maxLength) input.maxLength = spec.maxLength;
+  const node = el("div", { className: "control" }, input);
+  if (spec.examples?.length) {
+    const names = el(
+      "datalist",
+      { id: `${id}-names` },
+      ...spec.examples.map((value) => el("option", { value })),
+    );
+    input.setAttribute("list", names.id);
+    node.append(names);
+  }
   return {
     kind: "text",
-    node: el("div", { className: "control" }, input),
+    node,
     read: () => input.value.trim() || undefined,
     write(value) {
       input.value = value ?? "";
