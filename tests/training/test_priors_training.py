@@ -166,7 +166,8 @@ def test_the_model_is_left_and_found(
     for name, value in prior.state_dict().items():
         right = trainer.run.averaged_state()[name]
         counted = name.startswith(("clip_", *autoregressive.FITTED))
-        assert torch.equal(value, right if counted else right.half().float()), name
+        off = (value - right).abs().max()
+        assert off <= (0 if counted else right.abs().max() / 220), name
 
 
 @BOTH

@@ -19,7 +19,7 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from limner.models import catalog
+from limner.models import catalog, eight_bits
 from limner.models.catalog import STARTER_FOLDER, models_folder
 from limner.models.loading import read_json, read_weights
 from limner_wire.errors import ErrorCode, LimnerError
@@ -121,7 +121,7 @@ def frozen(found: Network, network: N, device: torch.device | None = None) -> N:
     Raises:
         LimnerError: UNKNOWN_MODEL if the weights are another network's.
     """
-    loaded(network, read_weights(found.weights), found.name)
+    loaded(network, eight_bits.unpacked(read_weights(found.weights)), found.name)
     return network.to(device or torch.device("cpu")).eval().requires_grad_(False)
 
 
@@ -200,12 +200,13 @@ def whole(content: Mapping[str, Any], name: str, most: int) -> int:
 
 def leave(
     folder: Path, kind: str, config: Mapping[str, Any], tensors: Mapping[str, Tensor],
-    card: Mapping[str, Any], whole: tuple[str, ...] = (),
+    card: Mapping[str, Any], whole: tuple[str, ...] = (), *, is_small: bool = False,
 ) -> Path:  # fmt: skip
     """A model's folder as `installed` finds it, its weights in half precision.
 
     Args:
         whole: beginnings of the names of tensors that stay as they are.
+        is_small: whether large tensors are left in eight bits (`eight_bits`), for `frozen`.
     """
     folder.mkdir(parents=True, exist_ok=True)
     (folder / CONFIG).write_text(json.dumps({"kind": kind, **config}, indent=1), "utf-8")
@@ -213,9 +214,11 @@ def leave(
             for k, v in card.items()}  # fmt: skip
     card_text = json.dumps({"kind": kind, **told}, indent=1, ensure_ascii=False)
     (folder / CARD).write_text(card_text, "utf-8")
-    small = {
-        k: v.half() if v.is_floating_point() and not k.startswith(whole or ("\0",)) else v
-        for k, v in tensors.items()
-    }
-    save_file({k: v.cpu().contiguous() for k, v in small.items()}, folder / WEIGHTS)
+    as_they_are = {k: v for k, v in tensors.items() if k.startswith(whole or ("\0",))}
+    others = {k: v for k, v in tensors.items() if k not in as_they_are}
+    if is_small:
+        others = eight_bits.packed(others)
+    halves = {k: v.half() for k, v in others.items() if v.is_floating_point()}
+    left = as_they_are | others | halves
+    save_file({k: v.cpu().contiguous() for k, v in left.items()}, folder / WEIGHTS)
     return folder / WEIGHTS

@@ -126,7 +126,8 @@ class Trainer:
                 "pictures": len(self.data), "steps": self.run.step,
                 "settings": self.settings}  # fmt: skip
         config = self.decoder.config.to_json()
-        return leave(self.run.folder, "decoder", config, self.run.averaged_state(), card)
+        state = self.run.averaged_state()
+        return leave(self.run.folder, "decoder", config, state, card, is_small=True)
 
 
 def weights(prediction: str, kept: Tensor) -> Tensor:

@@ -116,7 +116,8 @@ class _Trainer:
         card = {"name": self.run.folder.name, "made": f"by `limner train {command}`",
                 "pictures": len(self.data), "steps": self.run.step, "settings": self.settings,
                 **facts}  # fmt: skip
-        return leave(self.run.folder, "prior", config, self.run.averaged_state(), card, whole)
+        state = self.run.averaged_state()
+        return leave(self.run.folder, "prior", config, state, card, whole, is_small=True)
 
 
 class DiffusionTrainer(_Trainer):

@@ -132,7 +132,7 @@ class Trainer:
         card = {"name": self.run.folder.name, "made": "by `limner train upsampler`",
                 "pictures": len(self.pictures), "steps": self.run.step, "settings": self.settings,
                 "measured": evaluate(best, self.held_out)}  # fmt: skip
-        return leave(self.run.folder, "upsampler", config.to_json(), state, card)
+        return leave(self.run.folder, "upsampler", config.to_json(), state, card, is_small=True)
 
 
 def small(clean: Tensor, scale: int, degradation: str, chance: random.Random) -> Tensor:
