@@ -24,9 +24,8 @@ from PIL import Image
 
 from limner.cli.app import COMMANDS, build, run
 
-sys.path.extend(str(Path(__file__).parent / room) for room in ("hosts", "methods", "models"))
+sys.path.extend(str(Path(__file__).parent / room) for room in ("hosts", "models"))
 import checkpoint_files
-import imaginations
 from serving import Server
 
 HOUSE = Path(__file__).parents[1]
@@ -71,7 +70,7 @@ def pictures() -> None:
 
 
 def models() -> None:
-    """The files of weights that the pages name, and an unCLIP, each small or untrained."""
+    """The files of weights that the pages name, each small or untrained."""
     import open_clip
     from safetensors.torch import save_file
 
@@ -79,7 +78,6 @@ def models() -> None:
     save_file({name: t.half().contiguous() for name, t in state.items()}, "weights.safetensors")
     module = checkpoint_files.nvidia_module(checkpoint_files.Weights())
     checkpoint_files.write_nvidia(Path("stylegan2-ffhq.pkl"), module)
-    imaginations.install(Path(os.environ["LIMNER_MODELS"]))
 
 
 @pytest.fixture

@@ -51,7 +51,7 @@ class Params:
     guidance: Annotated[
         float, Range(0, 20), Adjustable(), Essential(),
         Help("how strongly it is held to what is asked for; 1 is as the decoder has learned it"),
-    ] = 3.0  # fmt: skip
+    ] = 1.5  # fmt: skip
     enlarge: Annotated[
         int, Range(0, 100), Help("looks that then make it four times as large; 0 leaves it")
     ] = 8  # fmt: skip
