@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 import torch
 from safetensors.torch import load_file
 from torch import nn
 
+from limner.models import networks, store
+from limner.models.catalog import STARTER_FOLDER
 from limner.models.eight_bits import packed, unpacked
 from limner.models.networks import WEIGHTS, at, frozen, leave
 
@@ -43,3 +46,12 @@ def test_a_model_that_is_left_small_is_read_as_any_other(tmp_path: Path) -> None
     given = torch.randn(100, 80)
     wanted, made = network(given), frozen(found, blank)(given)
     assert 0 < (made - wanted).std() < 0.01 * wanted.std()
+
+
+def test_it_can_be_added_as_any_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LIMNER_MODELS", str(tmp_path / "models"))
+    store.add(STARTER_FOLDER.parent / "scenes-prior", "mine", None)
+    given, kept = networks.find("prior", "scenes-prior"), networks.find("prior", "mine")
+    wanted, held = unpacked(load_file(given.weights)), load_file(kept.weights)
+    assert wanted.keys() == held.keys()
+    assert all(torch.equal(held[n], t.float()) for n, t in wanted.items())

@@ -32,12 +32,10 @@ def packed(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 def unpacked(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """What `packed` was given, about; other states as they are."""
-    out: dict[str, Tensor] = {}
+    out = dict(tensors)
     for name, value in tensors.items():
-        if name.endswith(LARGEST) and name.removesuffix(LARGEST) in tensors:
-            continue
         largest = tensors.get(name + LARGEST)
-        if value.dtype == torch.int8 and largest is not None:
-            value = value * (largest.float() / MOST).view(-1, *[1] * (value.ndim - 1))
-        out[name] = value
+        if value.dtype == torch.int8 and largest is not None and largest.shape == value.shape[:1]:
+            out[name] = value * (largest.float() / MOST).view(-1, *[1] * (value.ndim - 1))
+            del out[name + LARGEST]
     return out

@@ -22,6 +22,7 @@ from safetensors.torch import save_file
 
 from limner.models import (
     conv_tower,  # noqa: F401  (a folder may hold a tower of ours)
+    eight_bits,
     networks,
 )
 from limner.models.catalog import (
@@ -198,7 +199,8 @@ def _own(folder: Path) -> Found:
         )
     facts = {k: v for k, v in network.card.items() if k not in ("name", "kind", "sha256")}
     config = {k: v for k, v in network.config.items() if k != "kind"}
-    return own(network.kind, config, read_weights(network.weights), facts)
+    tensors = eight_bits.unpacked(read_weights(network.weights))
+    return own(network.kind, config, tensors, facts)
 
 
 def keep_vgg(weights: Path, facts: dict[str, Any]) -> Path:
